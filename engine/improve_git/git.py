@@ -1,0 +1,312 @@
+"""The only module that speaks to Git. Plumbing only: no checkout, no hook, no signing, no editor.
+
+Every call runs `git` with an environment of its own (identity, dates, no prompts, none of the
+caller's GIT_* variables), so that the user's settings neither disturb the engine nor are run.
+GitPython is not used for this: it merges the caller's environment into each call, so that a
+GIT_DIR or GIT_INDEX_FILE set by a hook or an alias could not be taken away.
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from improve_git.errors import GitError
+
+OLDEST_GIT = (2, 31)
+NO_COMMIT = "0" * 40
+NOTES = "refs/notes/improve"
+# Settings of the user's that would run something or change bytes; off for every call.
+_QUIET = [
+    "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "commit.gpgSign=false",
+    "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.quotePath=false",
+    "-c", "log.showSignature=false", "-c", "core.logAllRefUpdates=always",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who stands as a commit's author."""
+
+    name: str
+    email: str
+
+
+ENGINE = Person("improve-git", "engine@improve-git.invalid")
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit as the log tells it."""
+
+    sha: str
+    parents: tuple[str, ...]
+    tree: str
+    author: Person
+    date: str  # ISO 8601, strict
+    message: str
+
+    @property
+    def subject(self) -> str:
+        """The message's first line."""
+        return self.message.split("\n", 1)[0]
+
+
+class GitFailed(GitError):
+    """A Git command failed; ``stderr`` is what Git said."""
+
+    def __init__(self, command: Sequence[str], stderr: str) -> None:
+        self.stderr = stderr.strip()
+        last = self.stderr.splitlines()[-1] if self.stderr else "no message"
+        super().__init__(f"git {' '.join(command)} failed: {last}", _advice(self.stderr))
+
+
+class RefMoved(GitFailed):
+    """A reference did not hold the expected old value."""
+
+
+def require_git() -> str:
+    """Return the version of the installed Git; raise GitError where it is missing or too old."""
+    said = _execute([], ["version"]).decode().strip()
+    version = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", said)
+    if not version or (int(version[1]), int(version[2])) < OLDEST_GIT:
+        oldest = ".".join(map(str, OLDEST_GIT))
+        raise GitError(f"{said} is too old", f"install Git {oldest} or newer")
+    return version[0]
+
+
+def top_level(folder: Path) -> Path | None:
+    """Return the work tree (or bare repository) that ``folder`` lies in, None where there is none.
+
+    Raises:
+        GitError: Git refuses to look (for instance safe.directory).
+    """
+    try:
+        look = Repository(folder).git
+        git_dir, bare = look("rev-parse", "--absolute-git-dir", "--is-bare-repository").splitlines()
+        return Path(git_dir if bare == "true" else look("rev-parse", "--show-toplevel"))
+    except GitFailed as error:
+        if "not a git repository" in error.stderr:
+            return None
+        raise
+
+
+class Repository:
+    """One repository. Holds no open handles; every method is one or two Git commands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def create(cls, folder: Path) -> "Repository":
+        """Make an empty repository whose first branch is main, without the user's templates."""
+        _execute([], ["init", "--quiet", "--template=", "--initial-branch=main", str(folder)])
+        return cls(folder)
+
+    def git(
+        self,
+        *command: str,
+        stdin: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> str:
+        """Run one Git command and return what it printed, without the final newline.
+
+        Raises:
+            GitFailed: it ended with an error.
+        """
+        said = _execute(_QUIET, command, cwd or self.folder, stdin, env)
+        return said.decode("utf-8", "surrogateescape").removesuffix("\n")
+
+    # Reading
+
+    def common_dir(self) -> Path:
+        """Return the folder of objects and references that all work trees share."""
+        return Path(self.git("rev-parse", "--path-format=absolute", "--git-common-dir"))
+
+    def resolve(self, rev: str) -> str | None:
+        """Return the commit that ``rev`` names, None where there is none."""
+        with suppress(GitFailed):
+            return self.git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^0")
+        return None
+
+    def branches(self) -> dict[str, str]:
+        """Return every local and remote branch, full reference name to commit."""
+        said = self.git(
+            "for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/remotes"
+        )
+        return {ref: sha for sha, ref in (line.split(" ", 1) for line in said.splitlines())}
+
+    def log(self, *arguments: str) -> list[Commit]:
+        """Return commits, newest first, as `git log ARGUMENTS` finds them."""
+        form = "%H%x00%P%x00%T%x00%an%x00%ae%x00%aI%x00%B%x1e"
+        said = self.git("log", f"--format={form}", "--no-show-signature", "--encoding=UTF-8",
+                        *arguments)  # fmt: skip
+        commits = []
+        for chunk in said.split("\x1e"):
+            fields = chunk.lstrip("\n").split("\0", 6)
+            if len(fields) == 7:
+                sha, parents, tree, name, email, date, message = fields
+                commits.append(
+                    Commit(sha, tuple(parents.split()), tree, Person(name, email), date, message)
+                )
+        return commits
+
+    def blobs(self, rev: str) -> dict[str, str]:
+        """Return the files of a commit's tree, path to blob."""
+        said = self.git("ls-tree", "-r", "-z", rev)
+        entries = (entry.split("\t", 1) for entry in said.split("\0") if entry)
+        return {path: meta.split()[2] for meta, path in entries}
+
+    def read(self, rev: str, path: str) -> str:
+        """Return the text of one file of a commit.
+
+        Raises:
+            GitFailed: there is no such file.
+        """
+        return self.read_blob(f"{rev}:{path}")
+
+    def read_blob(self, sha: str) -> str:
+        """Return the text of a blob, to the byte."""
+        text = _execute(_QUIET, ["cat-file", "blob", sha], self.folder)
+        return text.decode("utf-8", "surrogateescape")
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Say whether ``old`` is reachable from ``new``."""
+        return self.git("rev-list", "--count", "--max-count=1", old, f"^{new}") == "0"
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """Return the best common ancestor of two commits, None where there is none."""
+        with suppress(GitFailed):
+            return self.git("merge-base", one, other)
+        return None
+
+    def work_trees(self, branch: str) -> list[Path]:
+        """Return the work trees that have ``branch`` checked out."""
+        found: list[Path] = []
+        for block in self.git("worktree", "list", "--porcelain").split("\n\n"):
+            lines = block.splitlines()
+            if lines and f"branch refs/heads/{branch}" in lines and "bare" not in lines:
+                found.append(Path(lines[0].removeprefix("worktree ")))
+        return [path for path in found if path.is_dir()]
+
+    # Writing
+
+    def write_blob(self, data: bytes) -> str:
+        """Store bytes as a blob, unfiltered, and return its name."""
+        return self.git("hash-object", "-w", "--stdin", "--no-filters", stdin=data)
+
+    def write_tree(self, base: str | None, changes: Mapping[str, str]) -> str:
+        """Return the tree of ``base`` (None: empty) with some files' texts put in its place.
+
+        A temporary index is used, so the user's own is not touched.
+        """
+        with tempfile.TemporaryDirectory(prefix="improve-git-index-") as folder:
+            env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+            if base:
+                self.git("read-tree", base, env=env)
+            lines = []
+            for path, text in changes.items():
+                blob = self.write_blob(text.encode("utf-8", "surrogateescape"))
+                lines.append(f"100644 {blob}\t{path}")
+            index_info = "".join(f"{line}\n" for line in lines).encode()
+            self.git("update-index", "--index-info", stdin=index_info, env=env)
+            return self.git("write-tree", env=env)
+
+    def commit(self, tree: str, parents: Sequence[str], message: str, author: Person) -> str:
+        """Store a commit (the engine is the committer) and return its name; moves no reference."""
+        options = [word for parent in parents for word in ("-p", parent)]
+        env = {"GIT_AUTHOR_NAME": author.name, "GIT_AUTHOR_EMAIL": author.email}
+        return self.git("commit-tree", tree, *options, stdin=message.encode(), env=env)
+
+    def update_ref(self, ref: str, new: str, old: str, reason: str) -> None:
+        """Move a reference from ``old`` (NO_COMMIT: it must not exist) to ``new``.
+
+        Raises:
+            RefMoved: the reference does not hold ``old``.
+        """
+        try:
+            self.git("update-ref", "--create-reflog", "-m", f"improve-git: {reason}", ref, new, old)
+        except GitFailed as error:
+            raise RefMoved(["update-ref", ref], error.stderr) from error
+
+    def notes(self) -> dict[str, str]:
+        """Return the notes under refs/notes/improve, commit to blob."""
+        if not self.git("for-each-ref", NOTES):
+            return {}
+        said = self.git("notes", "--ref", NOTES, "list")
+        return {commit: blob for blob, commit in (line.split() for line in said.splitlines())}
+
+    def add_note(self, commit: str, blob: str) -> None:
+        """Attach a stored blob to a commit as its record, in place of any other."""
+        self.git("notes", "--ref", NOTES, "add", "--force", "-C", blob, commit)
+
+
+def now() -> str:
+    """Return the date that goes into commits, as Git reads it. Tests put a pinned one here."""
+    return f"{int(time.time())} {time.strftime('%z')}"
+
+
+def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+    # GIT_DIR, GIT_INDEX_FILE and the like leak in from hooks and aliases such as `git improve`.
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    for kept in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"):
+        if kept in os.environ:
+            inherited[kept] = os.environ[kept]
+    date = now()
+    return inherited | {
+        "LC_ALL": "C.UTF-8",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_EDITOR": "false",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_AUTHOR_NAME": ENGINE.name,
+        "GIT_AUTHOR_EMAIL": ENGINE.email,
+        "GIT_AUTHOR_DATE": date,
+        "GIT_COMMITTER_NAME": ENGINE.name,
+        "GIT_COMMITTER_EMAIL": ENGINE.email,
+        "GIT_COMMITTER_DATE": date,
+        **extra,
+    }
+
+
+def _execute(
+    options: Iterable[str],
+    command: Sequence[str],
+    cwd: Path | None = None,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+) -> bytes:
+    folder = cwd or Path.cwd()
+    try:
+        done = subprocess.run(
+            ["git", *options, *command],
+            cwd=folder,
+            input=stdin or b"",
+            env=_environment(env or {}),
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        if not folder.is_dir():
+            raise GitError(f"{folder} is not a folder", "name an existing folder") from error
+        raise GitError(
+            "Git is not installed", "install it, for instance: apt install git"
+        ) from error
+    if done.returncode:
+        raise GitFailed(command, done.stderr.decode("utf-8", "replace"))
+    return done.stdout
+
+
+def _advice(stderr: str) -> str:
+    if "dubious ownership" in stderr:
+        return "if you trust this folder: git config --global --add safe.directory FOLDER"
+    if "index.lock" in stderr or ("cannot lock ref" in stderr and "File exists" in stderr):
+        return "another Git command is running; if none is, delete the lock file that is named"
+    if "No space left" in stderr:
+        return "free some disk space and run again"
+    return ""
