@@ -1,0 +1,171 @@
+"""Reading the trail: attempts and main's scores, from one `git log`."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, cast
+
+from improve_git.domain import Attempt, Component, Verdict
+from improve_git.git import ENGINE, Commit, GitFailed, Repository
+from improve_git.messages import trailers
+
+MAIN = "refs/heads/main"
+BRANCH = re.compile(r"(?:^|/)(improve/(\d{4,})-(data|model|train)-([a-z0-9-]+))$")
+TITLES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced-Accuracy",
+    "macro_f1": "Macro-F1",
+    "log_loss": "Log-Loss",
+    "roc_auc": "ROC-AUC",
+    "quadratic_kappa": "Quadratic-Kappa",
+}
+_METRICS = {title: name for name, title in TITLES.items()}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A verdict that `main` carries: the baseline, a merge, or a measured commit of the user's."""
+
+    commit: str
+    verdict: Verdict
+    metric: str
+    score: float
+    main_score: float | None
+    number: int | None  # of the iteration that was merged
+    subject: str
+    date: str
+    trailers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class History:
+    """All that the trail tells."""
+
+    attempts: tuple[Attempt, ...]  # by number
+    main: tuple[Scored, ...]  # oldest first
+    tip: str  # of main
+
+    @property
+    def metric(self) -> str:
+        """The metric of the newest score."""
+        return self.main[-1].metric if self.main else "accuracy"
+
+    @property
+    def decided(self) -> list[Attempt]:
+        """The attempts that have a verdict."""
+        return [attempt for attempt in self.attempts if attempt.verdict]
+
+    def open(self) -> Attempt | None:
+        """Return the attempt that has no verdict yet, None where there is none."""
+        return next((attempt for attempt in self.attempts if attempt.verdict is None), None)
+
+    def of(self, number: int) -> Attempt | None:
+        """Return the attempt of that number, None where there is none."""
+        return next((attempt for attempt in self.attempts if attempt.number == number), None)
+
+
+def branch_of(number: int, component: str, slug: str) -> str:
+    """Return the full reference name of an attempt's branch."""
+    return f"refs/heads/improve/{number:04d}-{component}-{slug}"
+
+
+def read_history(repo: Repository) -> History:
+    """Read all verdicts and open attempts from the local and remote branches."""
+    branches = repo.branches()
+    tip = branches.get(MAIN) or branches.get("refs/remotes/origin/main") or ""
+    commits = {c.sha: c for c in repo.log("--branches", "--remotes")} if branches else {}
+    # Only the engine gives verdicts: nobody else's message counts, whatever its trailers say.
+    said = {c.sha: trailers(c.message) for c in commits.values() if _of_project(c)}
+    verdicts = {sha: t for sha, t in said.items()
+                if "Verdict" in t and commits[sha].author == ENGINE}  # fmt: skip
+    assigned = {t["Branch"]: commits[sha] for sha, t in said.items()
+                if "Hypothesis" in t and "Branch" in t}  # fmt: skip
+    decided = {t["Branch"]: sha for sha, t in verdicts.items() if "Branch" in t}
+    tips = {ref.removeprefix("refs/heads/"): sha for ref, sha in branches.items()
+            if ref.startswith("refs/heads/improve/")}  # fmt: skip
+
+    attempts = []
+    for name in {*assigned, *decided}:
+        match = BRANCH.search(name)
+        if not match or (name not in decided and name not in tips):
+            continue
+        verdict = verdicts.get(decided.get(name, ""), {})
+        commit = decided.get(name) or tips[name]
+        first = assigned.get(name)
+        attempts.append(
+            Attempt(
+                number=int(match[2]),
+                component=cast(Component, match[3]),
+                slug=match[4],
+                verdict=cast("Verdict | None", verdict.get("Verdict")),
+                reason=verdict.get("Reason", ""),
+                score=_figure(verdict, "Val-")[1],
+                main_score=_figure(verdict, "Main-")[1],
+                train_seconds=_number(verdict.get("Train-Seconds")),
+                hypothesis=said[first.sha]["Hypothesis"] if first else "",
+                commit=commit,
+                base=first.parents[0] if first and first.parents else "",
+                date=commits[commit].date,
+            )
+        )
+    main = [_scored(c, verdicts[c.sha]) for c in _first_parents(commits, tip) if c.sha in verdicts]
+    return History(tuple(sorted(attempts, key=lambda a: a.number)), tuple(main[::-1]), tip)
+
+
+def next_number(repo: Repository, history: History, claimed: int) -> int:
+    """Return one more than the highest number in branches, verdicts and the journal's claims."""
+    matches = [BRANCH.search(ref) for ref in repo.branches()]
+    numbers = [int(match[2]) for match in matches if match]
+    return max([claimed, *numbers, *(attempt.number for attempt in history.attempts)]) + 1
+
+
+def read_record(repo: Repository, blob: str | None) -> dict[str, Any] | None:
+    """Return a record by its blob; None where it is not at hand (notes not fetched) or damaged."""
+    try:
+        record = json.loads(repo.read_blob(blob)) if blob else None
+    except (GitFailed, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _first_parents(commits: dict[str, Commit], tip: str) -> list[Commit]:
+    line = []
+    while tip in commits:
+        line.append(commits[tip])
+        tip = commits[tip].parents[0] if commits[tip].parents else ""
+    return line
+
+
+def _of_project(commit: Commit) -> bool:
+    return commit.author.email.endswith("@improve-git.invalid")
+
+
+def _scored(commit: Commit, said: dict[str, str]) -> Scored:
+    metric, score = _figure(said, "Val-")
+    branch = BRANCH.search(said.get("Branch", ""))
+    return Scored(
+        commit=commit.sha,
+        verdict=cast(Verdict, said["Verdict"]),
+        metric=metric,
+        score=score if score is not None else float("nan"),
+        main_score=_figure(said, "Main-")[1],
+        number=int(branch[2]) if branch else None,
+        subject=commit.subject,
+        date=commit.date,
+        trailers=said,
+    )
+
+
+def _figure(said: dict[str, str], prefix: str) -> tuple[str, float | None]:
+    for key, text in said.items():
+        name = _METRICS.get(key.removeprefix(prefix)) if key.startswith(prefix) else None
+        if name:
+            return name, _number(text)
+    return "accuracy", None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None

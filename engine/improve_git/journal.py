@@ -1,0 +1,84 @@
+"""The journal: what the engine is about to do and has collected, appended and synced to disk.
+
+One JSON object a line in `.improve/journal`. It is written before the engine acts, so that after
+`kill -9` the next run knows what was under way. Everything else is in Git; losing the journal
+costs at most the open iteration.
+"""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from improve_git.errors import PipelineError
+
+
+class Journal:
+    """An append-only list of events."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, event: str, **fields: Any) -> None:
+        """Write one event; on return it is on the disk."""
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **fields})
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab+") as file:
+            # A line torn by a crash must not swallow this one.
+            torn = file.tell() > 0 and _last_byte(file.fileno()) != b"\n"
+            file.write(b"\n" * torn + line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """Return the events so far, oldest first, without the torn ones."""
+        if not self.path.exists():
+            return []
+        found = []
+        for line in self.path.read_bytes().splitlines():
+            with suppress(ValueError):
+                event = json.loads(line)
+                if isinstance(event, dict) and kind in (None, event.get("event")):
+                    found.append(event)
+        return found
+
+    def last(self, *kinds: str) -> dict[str, Any] | None:
+        """Return the newest event of one of these kinds, None where there is none."""
+        return next((e for e in reversed(self.events()) if e["event"] in kinds), None)
+
+
+@contextmanager
+def only_run(state: Path) -> Iterator[None]:
+    """Hold the pipeline's lock. The kernel drops it when its holder ends, however it ends.
+
+    Raises:
+        PipelineError: another run holds it; says who and since when.
+    """
+    from filelock import FileLock, Timeout
+
+    state.mkdir(parents=True, exist_ok=True)
+    holder = state / "lock.holder"
+    lock = FileLock(state / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        who = holder.read_text() if holder.exists() else "another process"
+        raise PipelineError(
+            f"a run is under way on this pipeline: {who}",
+            "wait for it, or end it",
+        ) from error
+    try:
+        since = time.strftime("%Y-%m-%d %H:%M:%S")
+        holder.write_text(f"process {os.getpid()} on {socket.gethostname()}, since {since}")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _last_byte(descriptor: int) -> bytes:
+    return os.pread(descriptor, 1, os.fstat(descriptor).st_size - 1)

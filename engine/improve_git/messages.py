@@ -1,0 +1,53 @@
+"""Commit messages: composing them from hostile text, and reading their trailers back."""
+
+import re
+import textwrap
+import unicodedata
+from collections.abc import Mapping
+
+WIDTH = 72
+_TRAILER = re.compile(r"^([A-Za-z][A-Za-z0-9-]*): (.*)$")
+_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """Flatten text of an agent, a class name or a traceback to one printable line.
+
+    Control, format (bidirectional ones too) and line-separating characters become spaces, so that
+    it can neither forge a trailer nor steer a terminal.
+    """
+    visible = "".join(" " if unicodedata.category(c) in _INVISIBLE else c for c in text)
+    flat = " ".join(visible.split())
+    return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
+
+
+def wrapped(text: str) -> str:
+    """Wrap a body paragraph by paragraph; lines that begin a list item stay lines."""
+    paragraphs = []
+    for paragraph in re.split(r"\n\s*\n", text.strip()):
+        items = re.split(r"\n(?=\s*[-*] )", paragraph)
+        lines = [textwrap.fill(one_line(item, 2000), WIDTH, break_long_words=False,
+                               break_on_hyphens=False, subsequent_indent="  " * (i[:1] in "-*"))
+                 for item in items if (i := item.strip())]  # fmt: skip
+        paragraphs.append("\n".join(lines))
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+
+
+def compose(subject: str, body: str, trailers: Mapping[str, object]) -> str:
+    """Put a commit message together. Trailers without a value (None or empty) are left out.
+
+    The trailers are the last paragraph, so no text of the body can pass for one of them.
+    """
+    lines = [f"{key}: {one_line(str(value))}" for key, value in trailers.items()
+             if value not in (None, "")]  # fmt: skip
+    blocks = [one_line(subject, WIDTH + 28), wrapped(body), "\n".join(lines)]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def trailers(message: str) -> dict[str, str]:
+    """Return the trailers of a message's last paragraph; {} where that is no block of trailers."""
+    blocks = message.strip().split("\n\n")
+    if len(blocks) < 2:
+        return {}
+    matches = [_TRAILER.match(line) for line in blocks[-1].splitlines()]
+    return {match[1]: match[2] for match in matches if match} if all(matches) else {}

@@ -1,0 +1,147 @@
+"""Writing the trail: every step of an attempt as a commit. Nothing here moves main (see landing).
+
+A branch begins with an empty commit by the Performance Analyst that carries the assignment and
+claims the number; then the engineer's commits; then the verdict: a merge commit for an accepted
+candidate, an empty commit at the branch's tip for any other.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from improve_git.domain import FILES, Assignment, Component, Design, Rewrite, Verdict
+from improve_git.git import ENGINE, NO_COMMIT, Person, Repository
+from improve_git.history import MAIN, TITLES, branch_of
+from improve_git.messages import compose, one_line
+
+_ROLES = {
+    "architect": "Project Architect",
+    "analyst": "Performance Analyst",
+    "data": "Data Engineer",
+    "model": "Model Engineer",
+    "train": "Training Engineer",
+}
+
+
+def author(role: str, team: str) -> Person:
+    """Return who stands as author: a role, and in brackets what plays it."""
+    title = _ROLES[role]
+    email = title.lower().replace(" ", "-") + "@improve-git.invalid"
+    return Person(f"{title} ({one_line(team, 60)})", email)
+
+
+def found(repo: Repository, files: Mapping[str, str], data: str, design: Design, team: str) -> str:
+    """Make main: the engine's files first, then the architect's three. Return main's tip."""
+    tree = repo.write_tree(None, files)
+    root = repo.commit(tree, [], compose(f"Set up a pipeline for {data}", "", {}), ENGINE)
+    tree = repo.write_tree(root, design.files)
+    message = compose(design.subject, design.body, {})
+    tip = repo.commit(tree, [root], message, author("architect", team))
+    repo.update_ref(MAIN, tip, NO_COMMIT, "init")
+    return tip
+
+
+def assign(repo: Repository, number: int, assignment: Assignment, base: str, team: str) -> str:
+    """Claim a number: make the branch with the assignment as an empty commit. Return its tip."""
+    ref = branch_of(number, assignment.component, assignment.slug)
+    message = compose(
+        f"Assign {FILES[assignment.component]}: {assignment.slug}",
+        assignment.instruction,
+        {
+            "Iteration": number,
+            "Component": assignment.component,
+            "Branch": ref.removeprefix("refs/heads/"),
+            "Hypothesis": assignment.hypothesis or assignment.slug,
+            "Expected-Effect": assignment.expected_effect,
+        },
+    )
+    tip = repo.commit(f"{base}^{{tree}}", [base], message, author("analyst", team))
+    repo.update_ref(ref, tip, NO_COMMIT, f"assign {number}")
+    return tip
+
+
+def rewrite(
+    repo: Repository, ref: str, component: Component, change: Rewrite, *, number: int, team: str
+) -> str:
+    """Put the engineer's new file on top of a branch. Return the tip."""
+    old = repo.resolve(ref) or ""
+    tree = repo.write_tree(old, {FILES[component]: change.source})
+    message = compose(change.subject, change.body, {"Iteration": number, "Component": component})
+    tip = repo.commit(tree, [old], message, author(component, team))
+    repo.update_ref(ref, tip, old, f"rewrite {FILES[component]}")
+    return tip
+
+
+def repair_main(
+    repo: Repository, main: str, component: Component, change: Rewrite, team: str
+) -> str:
+    """Return a commit on top of main that repairs a failing baseline, ready to land."""
+    tree = repo.write_tree(main, {FILES[component]: change.source})
+    message = compose(change.subject, change.body, {"Component": component})
+    return repo.commit(tree, [main], message, author(component, team))
+
+
+def take_in_main(repo: Repository, ref: str, number: int, component: Component, main: str) -> str:
+    """Merge a main that has moved into the branch, keeping the candidate's own file."""
+    old = repo.resolve(ref) or ""
+    source = repo.read(old, FILES[component])
+    tree = repo.write_tree(main, {FILES[component]: source})
+    body = "Main has moved in what is scored, so the candidate is measured again on top of it."
+    message = compose("Merge main into the candidate", body, {"Iteration": number})
+    tip = repo.commit(tree, [old, main], message, ENGINE)
+    repo.update_ref(ref, tip, old, "merge main")
+    return tip
+
+
+def close(repo: Repository, ref: str, message: str) -> str:
+    """Record a verdict that merges nothing: an empty commit at the tip of a branch or of main."""
+    old = repo.resolve(ref) or ""
+    tip = repo.commit(f"{old}^{{tree}}", [old], message, ENGINE)
+    repo.update_ref(ref, tip, old, "verdict")
+    return tip
+
+
+def prepare_merge(repo: Repository, ref: str, component: Component, main: str, message: str) -> str:
+    """Return the merge commit of an accepted candidate, ready to land; moves nothing."""
+    tip = repo.resolve(ref) or ""
+    tree = repo.write_tree(main, {FILES[component]: repo.read(tip, FILES[component])})
+    return repo.commit(tree, [main, tip], message, ENGINE)
+
+
+def changed_paths(repo: Repository, old: str, new: str) -> list[str]:
+    """Return the paths in which two commits' trees differ."""
+    before, after = repo.blobs(old), repo.blobs(new)
+    return sorted(p for p in {*before, *after} if before.get(p) != after.get(p))
+
+
+def verdict_trailers(
+    verdict: Verdict,
+    reason: str,
+    record: Mapping[str, Any],
+    blob: str,
+    *,
+    main_score: float | None = None,
+    attempt: tuple[int, Component, str] | None = None,
+) -> dict[str, Any]:
+    """Return a verdict's trailers, in the order in which they are written.
+
+    ``attempt`` is number, component and the branch's short name; None for a verdict on main.
+    """
+    title = TITLES[record["metric"]]
+    score = record.get("score")
+    number, component, branch = attempt or (None, None, None)
+    return {
+        "Iteration": number,
+        "Component": component,
+        "Branch": branch,
+        "Verdict": verdict,
+        "Reason": reason,
+        f"Val-{title}": None if score is None else f"{score:.6g}",
+        f"Main-{title}": None if main_score is None else f"{main_score:.6g}",
+        "Seeds": ",".join(map(str, record["seeds"])),
+        "Train-Seconds": f"{record['train_seconds']:.1f}" if record.get("train_seconds") else None,
+        "Stopped-By": record.get("stopped_by"),
+        "Sandbox": record.get("sandbox"),
+        "Image": record.get("image"),
+        "Dataset": record.get("dataset"),
+        "Record": blob,
+    }
