@@ -1,0 +1,1 @@
+"""Where candidates run: closed off, bounded, and believed in nothing but predictions."""
