@@ -1,0 +1,93 @@
+"""Writes the improve.yaml that a new pipeline begins with."""
+
+import json
+import re
+from dataclasses import asdict
+from typing import Any
+
+from improve_git.schema import CHOICES, LABEL_PRESERVING, METRICS, Settings
+
+
+def improve_yaml(settings: Settings) -> str:
+    """Return the small, commented improve.yaml that composes to exactly these settings.
+
+    What decides a score is always written; of the rest, what differs from the defaults.
+    """
+    default = Settings()
+    lines = [
+        "# The settings of this pipeline. `improve-git run --cfg` prints all that are in force;",
+        "# `improve-git run key=value` changes one for a single run, e.g. budget.iterations=8.",
+        "",
+    ]
+    for name, comment in _GROUP_COMMENTS.items():
+        group = asdict(getattr(settings, name))
+        shown = {
+            key for key, value in asdict(getattr(default, name)).items() if group[key] != value
+        }
+        shown = (shown | _ALWAYS.get(name, set())) - {"name"}
+        if not shown:
+            lines.append(_line(name, group["name"], comment))
+            continue
+        lines.append(_line(name, None, comment))
+        is_choice = name != "budget" or group["name"] != default.budget.name
+        lines += [_line("  name", group["name"])] if is_choice else []
+        lines += [
+            _line(f"  {key}", value, _COMMENTS.get(f"{name}.{key}", ""))
+            for key, value in group.items()
+            if key in shown
+        ]
+    lines.append(_line("data", None, ""))
+    usual = asdict(default.data)
+    for key, value in asdict(settings.data).items():
+        if key in _ALWAYS["data"] or value != usual[key]:
+            lines.append(_line(f"  {key}", value, _COMMENTS.get(f"data.{key}", "")))
+    for key in ("seed", "epochs", "weights"):
+        lines.append(_line(key, getattr(settings, key), _COMMENTS[key]))
+    return "\n".join(lines) + "\n"
+
+
+_GROUP_COMMENTS = {
+    "llm": "who proposes and writes: none = the offline playbook",
+    "sandbox": "where candidates train: auto | docker | process",
+    "accept": "improves = merged only if strictly better",
+    "metric": " | ".join(METRICS),
+    "budget": "",
+}
+_ALWAYS = {
+    "budget": {"iterations", "hours", "train_seconds", "repairs"},
+    "data": {"images", "split", "split_seed", "cache_side", "label_preserving"},
+}
+_COMMENTS = {
+    "budget.iterations": "in all",
+    "budget.hours": "of training in all; null = no limit",
+    "budget.train_seconds": "safety stop of one training; null = 4 x the baseline's, at least 60",
+    "budget.repairs": "of a candidate that fails",
+    "data.images": "where the images are on this machine",
+    "data.split": "fractions of the images; the rest is for training",
+    "data.cache_side": "pixels; larger images are scaled down to this longer side",
+    "data.label_preserving": f"what leaves labels true, of: {', '.join(LABEL_PRESERVING)}",
+    "seed": "of every training",
+    "epochs": "what the first pipeline plans with; null = chosen for the data set",
+    "weights": "auto = all pretrained timm weights at hand; or a list of their names",
+}
+
+
+_NO_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+_PLAIN = re.compile(r"[A-Za-z/][\w./-]*", re.ASCII)
+
+
+def _line(key: str, value: Any, comment: str = "") -> str:
+    section = value is None and key in (*CHOICES, "data")
+    text = f"{key}:" if section else f"{key}: {_scalar(value)}"
+    return f"{text:<28}  # {comment}" if comment else text
+
+
+def _scalar(value: Any) -> str:
+    """Write a value as YAML: JSON, which YAML contains, with plain words left unquoted."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_scalar(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_scalar(entry) for entry in value) + "]"
+    if isinstance(value, str) and value.lower() not in _NO_WORDS and _PLAIN.fullmatch(value):
+        return value
+    return json.dumps(value)
