@@ -1,0 +1,76 @@
+"""Small helpers around the host's files."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def shipped(name: str) -> Path:
+    """Return the data folder ``component_templates`` or ``sandbox`` that comes with the package.
+
+    A wheel carries it in ``_shipped``; an editable install uses the checkout's own folder.
+    Raises FileNotFoundError for a name that neither has.
+    """
+    for folder in (_PACKAGE / "_shipped" / name, _PACKAGE.parent.parent / name):
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(f"{name} is missing from this installation of improve-git")
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a kill or a full disk leaves the old content or the new, never a mix."""
+    data = content.encode() if isinstance(content, str) else content
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.chmod(0o644)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder to fill; it becomes ``path`` only once the block has ended well.
+
+    The files inside get the time stamp 0 and are readable by everybody: a sandbox reads them as
+    another user. ``path`` must not exist. What a killed process left half-made beside it is
+    removed, so only one process at a time may make the same folder.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{path.name}.partial-"
+    for left in path.parent.iterdir():
+        if left.name.startswith(prefix):
+            shutil.rmtree(left, ignore_errors=True)
+    partial = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
+    try:
+        yield partial
+        for file in sorted(partial.rglob("*"), reverse=True):
+            file.chmod(0o755 if file.is_dir() else 0o644)
+            _sync(file)
+            os.utime(file, (0, 0))
+        partial.chmod(0o755)
+        _sync(partial)
+        os.utime(partial, (0, 0))
+        partial.rename(path)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
