@@ -128,11 +128,10 @@ class _Layer:
         """Refuse interpolations, unknown keys and unknown choices."""
         known = [key for key, _ in _flatten(asdict(Settings()))]
         for key, value in self.values.items():
-            for text in value if isinstance(value, list) else [value]:
-                if isinstance(text, str) and ("${" in text or text == "???"):
-                    raise SettingsError(
-                        f"{self.source}: {key}: {text} is not read: write the value itself"
-                    )
+            if re.search(r"\$\{|\?\?\?", str(value)):
+                raise SettingsError(
+                    f"{self.source}: {key}: {value} is not read: write the value itself"
+                )
             if key not in known:
                 inner = [name for name in known if name.startswith(f"{key}.")]
                 hint = (
