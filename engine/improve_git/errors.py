@@ -11,7 +11,7 @@ ImproveError               expected: one line for the user plus the fix; exit co
 
 
 class ImproveError(Exception):
-    """An expected error: ``message`` says what is wrong in one line, ``fix`` what to do about it."""
+    """An expected error: ``message`` says in one line what is wrong, ``fix`` what to do."""
 
     def __init__(self, message: str, fix: str = "") -> None:
         super().__init__(message)

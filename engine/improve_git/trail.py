@@ -5,13 +5,22 @@ claims the number; then the engineer's commits; then the verdict: a merge commit
 candidate, an empty commit at the branch's tip for any other.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from improve_git.domain import FILES, Assignment, Component, Design, Rewrite, Verdict
+from improve_git.domain import (
+    FILES,
+    Assignment,
+    Attempt,
+    Component,
+    Design,
+    Rewrite,
+    Verdict,
+)
 from improve_git.git import ENGINE, NO_COMMIT, Person, Repository
-from improve_git.history import MAIN, TITLES, branch_of
-from improve_git.messages import compose, one_line
+from improve_git.history import MAIN, TITLES, History, branch_of, read_record
+from improve_git.messages import compose, one_line, trailers
 
 _ROLES = {
     "architect": "Project Architect",
@@ -111,6 +120,45 @@ def changed_paths(repo: Repository, old: str, new: str) -> list[str]:
     """Return the paths in which two commits' trees differ."""
     before, after = repo.blobs(old), repo.blobs(new)
     return sorted(p for p in {*before, *after} if before.get(p) != after.get(p))
+
+
+def rewrites(repo: Repository, attempt: Attempt) -> list[str]:
+    """Return an attempt's commits by its engineer, newest first: the rewrite and the repairs."""
+    ref = branch_of(attempt.number, attempt.component, attempt.slug)
+    email = author(attempt.component, "").email
+    commits = repo.log("--first-parent", f"{attempt.base}..{ref}")
+    return [commit.sha for commit in commits if commit.author.email == email]
+
+
+def read_assignment(repo: Repository, attempt: Attempt) -> Assignment:
+    """Read an attempt's assignment back from the commit that opened its branch."""
+    ref = branch_of(attempt.number, attempt.component, attempt.slug)
+    first = repo.log("--first-parent", "--reverse", f"{attempt.base}..{ref}")[0]
+    said = trailers(first.message)
+    body = first.message.split("\n\n")[1:-1]
+    return Assignment(
+        component=attempt.component,
+        slug=attempt.slug,
+        hypothesis=said.get("Hypothesis", ""),
+        instruction="\n\n".join(body),
+        expected_effect=said.get("Expected-Effect", ""),
+    )
+
+
+def write_record(repo: Repository, record: Mapping[str, Any]) -> str:
+    """Store a record as a blob of readable JSON and return its name."""
+    return repo.write_blob((json.dumps(record, indent=1, sort_keys=True) + "\n").encode())
+
+
+def attach_missing_notes(repo: Repository, history: History) -> None:
+    """Attach the records whose notes a crash left out; what is not at hand is passed over."""
+    noted = repo.notes()
+    commits = [scored.commit for scored in history.main]
+    commits += [attempt.commit for attempt in history.decided]
+    for sha in {*commits} - {*noted}:
+        blob = trailers(repo.log("-1", sha)[0].message).get("Record")
+        if blob and read_record(repo, blob):
+            repo.add_note(sha, blob)
 
 
 def verdict_trailers(

@@ -1,0 +1,85 @@
+"""What a run shows: a live line for the training, a lasting line for every verdict."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+_STYLES = {"merged": "bold green", "rejected": "dim", "failed": "yellow"}
+
+
+class Display:
+    """An observer that writes to a terminal; in a pipe only the lasting lines appear."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False, soft_wrap=True)
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._began = 0.0
+        self._title = ""
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        self.console.print(Text(text))
+
+    def warn(self, text: str) -> None:
+        """Print one line that stands out."""
+        self.console.print(Text(f"warning: {text}", style="bold yellow"))
+
+    def verdict(self, verdict: str, subject: str) -> None:
+        """Print a verdict's line."""
+        self.console.print(Text(subject, style=_STYLES.get(verdict, "bold")))
+
+    def begin(self, title: str, epochs: int | None, seconds: float) -> None:
+        """Show the live line of a training."""
+        self._began = time.monotonic()
+        self._title = title
+        if not self.console.is_terminal:
+            return
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[told]}"),
+            TimeElapsedColumn(),
+        )
+        self._progress = Progress(*columns, console=self.console, transient=True)
+        self._task = self._progress.add_task(title, total=epochs, told="starting")
+        self._progress.start()
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Update the live line."""
+        if not self._progress:
+            return
+        if event.get("event") == "epoch":
+            epochs = event.get("epochs")
+            done = event.get("epoch", 0) + 1
+            told = f"epoch {done}" + (f"/{epochs:.0f}" if epochs else "")
+            for key, short in (("loss", "loss"), ("tune_accuracy", "tune")):
+                if isinstance(event.get(key), float):
+                    told += f"  {short} {event[key]:.3f}"
+            if epochs and done:
+                left = (time.monotonic() - self._began) / done * (epochs - done)
+                told += f"  {left:.0f} s left"
+            self._progress.update(self._task, completed=done, total=epochs, told=told)
+        elif event.get("event") == "phase":
+            self._progress.update(self._task, told=str(event.get("name", "")))
+
+    def end(self) -> None:
+        """Take the live line away."""
+        if self._progress:
+            self._progress.stop()
+            self._progress = None
+
+
+def file_progress(console: Console) -> Progress:
+    """Return a progress bar for files, for use as a context manager."""
+    return Progress(
+        TextColumn("  {task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

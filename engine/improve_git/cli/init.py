@@ -1,0 +1,59 @@
+"""improve-git init: a new pipeline repository for a data set."""
+
+from pathlib import Path
+
+import click
+
+from improve_git.cli.options import is_override, overrides
+
+
+@click.command("init")
+@click.option("--dry-run", is_flag=True, help="Only look at the images; write nothing.")
+@click.argument("images")
+@click.argument("words", nargs=-1, metavar="[PIPELINE] [KEY=VALUE]...")
+def command(images: str, words: tuple[str, ...], dry_run: bool) -> None:
+    """Make a pipeline repository for IMAGES.
+
+    IMAGES is a folder with one subfolder a class, a folder with train/ and optional val/ and test/
+    of that kind, a CSV or Parquet manifest (columns image, label, optional split and group), or the
+    word digits. PIPELINE defaults to a folder named after the images, in the current one.
+
+    \b
+    Example: improve-git init photos/ photos-pipeline data.label_preserving=[hflip]
+    """
+    from rich.console import Console
+
+    from improve_git import creation
+    from improve_git.cli.display import file_progress
+    from improve_git.cli.profile import show_profile
+    from improve_git.git import require_git
+    from improve_git.teams.playbook import Playbook
+
+    require_git()
+    target, settings = _split(words)
+    target = target or creation.default_target(images)
+    if not dry_run:
+        creation.check_target(target)
+    console = Console(highlight=False, soft_wrap=True)
+    with file_progress(console) as bar:
+        task = bar.add_task("reading images", total=None)
+        found = creation.plan(
+            images, target, settings,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+    show_profile(console, found)
+    if dry_run:
+        return
+    repo = creation.create(found, Playbook())
+    subject = repo.log("-1")[0].subject
+    where = target if target.is_absolute() else f"./{target}"
+    console.print(f"\n{subject}\npipeline: {repo.folder}\nnext: improve-git run -C {where}",
+                  markup=False)  # fmt: skip
+
+
+def _split(words: tuple[str, ...]) -> tuple[Path | None, list[str]]:
+    """Tell the pipeline's folder from key=value words."""
+    paths = [word for word in words if not is_override(word)]
+    if len(paths) > 1:
+        raise click.UsageError(f"one PIPELINE, not several: {' '.join(paths)}")
+    return (Path(paths[0]) if paths else None), overrides(w for w in words if is_override(w))

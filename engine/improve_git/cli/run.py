@@ -1,0 +1,51 @@
+"""improve-git run: the loop, from the command line."""
+
+from pathlib import Path
+
+import click
+
+from improve_git.cli.options import in_pipeline, overrides
+
+
+@click.command("run")
+@in_pipeline
+@click.option("--cfg", is_flag=True, help="Print the settings in force, and stop.")
+@click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
+def command(folder: Path, cfg: bool, words: tuple[str, ...]) -> None:
+    """Improve a pipeline: assign, rewrite, train, judge, merge or not.
+
+    Ctrl-C whenever you like: the next run carries on where this one was.
+
+    \b
+    Example: improve-git run -C photos-pipeline budget.iterations=20 sandbox=docker
+    """
+    from improve_git.git import require_git
+    from improve_git.journal import only_run
+    from improve_git.pipeline import Pipeline
+
+    require_git()
+    pipeline = Pipeline.open(folder, overrides(words))
+    settings = pipeline.snapshot(pipeline.main()).settings
+    if cfg:
+        from improve_git.settings import render
+
+        click.echo(render(settings), nl=False)
+        return
+    with only_run(pipeline.state):
+        _run(pipeline)
+
+
+def _run(pipeline: "Pipeline") -> None:  # noqa: F821 - named here, imported above
+    from improve_git.cli.display import Display
+    from improve_git.loop import Loop
+    from improve_git.sandboxes.select import open_sandbox
+    from improve_git.teams.playbook import Playbook
+    from improve_git.trial import Bench
+
+    display = Display()
+    settings = pipeline.snapshot(pipeline.main()).settings
+    sandbox = open_sandbox(settings.sandbox, display.say)
+    bench = Bench(pipeline, sandbox, display)
+    ending = Loop(pipeline, Playbook(), bench, display).run()
+    display.say(f"done: {ending}")
+    display.say(f"see: improve-git status -C {pipeline.repo.folder}")

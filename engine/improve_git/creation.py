@@ -1,0 +1,128 @@
+"""Making a pipeline: look at the images, design, write the repository, all or nothing."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from improve_git import templates, trail
+from improve_git.domain import FILES, Context
+from improve_git.errors import PipelineError, TeamError
+from improve_git.git import Repository, top_level
+from improve_git.incumbent import team_context
+from improve_git.pipeline import Snapshot
+from improve_git.teams.base import Team
+
+if TYPE_CHECKING:
+    from improve_git.datasets.dataset import DataSet
+    from improve_git.datasets.scan import Progress
+    from improve_git.settings import Settings
+
+IGNORED = "/.improve/\n__pycache__/\n*.pt\n"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `init` has found out and would make."""
+
+    target: Path
+    settings: "Settings"
+    data_set: "DataSet"
+    disk_bytes: int  # that the packs will take
+
+
+def default_target(images: str) -> Path:
+    """Return the folder that a pipeline goes to where none is named: ``photos-pipeline``."""
+    name = Path(images).resolve().name if images != "digits" else images
+    return Path.cwd() / f"{name.removesuffix('.csv').removesuffix('.parquet')}-pipeline"
+
+
+def check_target(target: Path) -> None:
+    """Raise PipelineError where no new repository can be made at ``target``."""
+    fix = "name another folder: improve-git init IMAGES PIPELINE"
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise PipelineError(f"{target} exists and is not a folder", fix)
+    if target.is_dir() and any(target.iterdir()):
+        raise PipelineError(f"{target} is not empty", fix)
+    parent = next(folder for folder in target.absolute().parents if folder.exists())
+    if not parent.is_dir():
+        raise PipelineError(f"{parent} is not a folder", fix)
+    around = top_level(target if target.is_dir() else parent)
+    if around:
+        raise PipelineError(f"{target} lies in another Git repository, {around}", fix)
+    try:
+        with tempfile.TemporaryFile(dir=target if target.is_dir() else parent):
+            pass
+    except OSError as error:
+        raise PipelineError(f"{parent} is not writable: {error.strerror}", fix) from error
+
+
+def plan(
+    images: str, target: Path, overrides: Sequence[str], progress: "Progress | None" = None
+) -> Plan:
+    """Read the images and settle the settings; writes nothing.
+
+    Raises:
+        DataError, SettingsError: the images or the settings cannot be used.
+    """
+    from improve_git.datasets.packs import packs_size
+    from improve_git.datasets.scan import read_data_set
+    from improve_git.settings import compose
+
+    settings = compose("", overrides)
+    settings.data.images = images if images == "digits" else str(Path(images).absolute())
+    data_set = read_data_set(settings.data.images, settings.data, progress)
+    return Plan(target, settings, data_set, packs_size(data_set, settings.data.cache_side))
+
+
+def create(found: Plan, team: Team) -> Repository:
+    """Make the pipeline's repository at the plan's target; on any error nothing is left there.
+
+    Raises:
+        PipelineError: the target cannot be used.
+        TeamError: the team has no design.
+    """
+    check_target(found.target)
+    target = found.target.absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+    try:
+        _write(Repository.create(partial), found, team)
+        partial.chmod(0o755)
+        partial.replace(target)
+    except OSError as error:
+        raise PipelineError(f"{target} cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Repository(target)
+
+
+def _write(repo: Repository, found: Plan, team: Team) -> None:
+    from improve_git.settings import improve_yaml
+
+    context = design_context(found)
+    design = team.design(context, found.settings.epochs)
+    missing = sorted({*FILES.values()} - {*design.files})
+    if missing:
+        raise TeamError(f"the design has no {missing[0]}")
+    profile = found.data_set.profile
+    name = found.target.name
+    files = {
+        ".gitignore": IGNORED,
+        "README.md": templates.render("README.md.j2", name=name, profile=profile,
+                                      classes=list(found.data_set.classes),
+                                      metric=found.settings.metric.name),
+        "dataset.json": found.data_set.to_json(),
+        "improve.yaml": improve_yaml(found.settings),
+        "run.py": templates.render("run.py.j2"),
+    }  # fmt: skip
+    described = f"{profile['images']:,} images in {len(found.data_set.classes)} classes"
+    trail.found(repo, files, described, design, team.name)
+    repo.git("read-tree", "-m", "-u", "HEAD")
+
+
+def design_context(found: Plan) -> Context:
+    """Return what the architect is told of the data and the machine."""
+    return team_context(Snapshot({}, found.settings, found.data_set), 0, [])

@@ -1,0 +1,144 @@
+"""What main holds and what it scores: the baseline, and commits of the user's that change it."""
+
+import shutil
+from dataclasses import dataclass
+
+from improve_git import trail, words
+from improve_git.domain import COMPONENTS, FILES, Assignment, Attempt, Context, Verdict
+from improve_git.errors import PipelineError
+from improve_git.git import RefMoved
+from improve_git.history import Scored, read_history, read_record
+from improve_git.landing import land
+from improve_git.messages import compose
+from improve_git.observer import Observer
+from improve_git.pipeline import Pipeline, Snapshot
+from improve_git.teams.base import Team
+from improve_git.trial import Bench, Measurement
+
+
+@dataclass(frozen=True)
+class Main:
+    """The incumbent: what main holds, with its measured score."""
+
+    commit: str
+    snapshot: Snapshot
+    measurement: Measurement
+    usual_seconds: float  # what the baseline's training took
+
+    @property
+    def score(self) -> float:
+        """The value of the configured metric on val."""
+        return float(self.measurement["score"])
+
+
+class Incumbent:
+    """Keeps main's score true to what main holds."""
+
+    def __init__(self, pipeline: Pipeline, team: Team, bench: Bench, observer: Observer) -> None:
+        self.pipeline = pipeline
+        self.repo = pipeline.repo
+        self.team = team
+        self.bench = bench
+        self.observer = observer
+
+    def measured(self) -> Main:
+        """Return main with its score; measure it first where what is scored has none yet.
+
+        Raises:
+            PipelineError: main cannot be trained (a baseline only after its repairs).
+        """
+        while True:
+            commit = self.pipeline.main()
+            snapshot = self.pipeline.snapshot(commit)
+            scores = read_history(self.repo).main
+            newest = scores[-1] if scores else None
+            usual = _train_seconds(scores[0]) if scores else None
+            known = read_record(self.repo, newest.trailers.get("Record")) if newest else None
+            if known and known["key"] == self.bench.key(snapshot):
+                return Main(commit, snapshot, known, usual or known["train_seconds"])
+            title = "measure main" if newest else "measure the baseline"
+            measured = self.bench.measure(snapshot, title, usual)
+            if self.pipeline.main() != commit:
+                continue
+            try:
+                if measured["status"] == "ok":
+                    self._record(commit, measured, newest)
+                elif newest or not self._repair(commit, snapshot, measured):
+                    raise _cannot_train(commit, measured)
+            except RefMoved:
+                continue
+
+    def context(self, snapshot: Snapshot, number: int, attempts: list[Attempt]) -> Context:
+        """Return what the team is told of main and of the attempts so far."""
+        return team_context(snapshot, number, attempts)
+
+    def _record(self, commit: str, measured: Measurement, before: Scored | None) -> None:
+        verdict: Verdict = "measured" if before else "baseline"
+        blob = trail.write_record(self.repo, measured | {"verdict": verdict})
+        main_score = before.score if before and before.metric == measured["metric"] else None
+        labels = trail.verdict_trailers(verdict, "", measured, blob, main_score=main_score)
+        subject = words.main_subject(verdict, measured)
+        message = compose(subject, "", labels)
+        tip = self.repo.commit(f"{commit}^{{tree}}", [commit], message, trail.ENGINE)
+        land(self.repo, self.pipeline.journal, tip, commit)
+        self.repo.add_note(tip, blob)
+        self.observer.verdict(verdict, subject)
+        if main_score is not None and words.is_worse(measured, main_score):
+            self.observer.warn(words.worse_main(measured, main_score))
+        if not before:
+            for line in words.outlook(self.pipeline.snapshot(tip), measured):
+                self.observer.say(line)
+
+    def _repair(self, commit: str, snapshot: Snapshot, measured: Measurement) -> bool:
+        """Let an engineer repair a failing baseline; say whether main has changed."""
+        done = len(self.repo.log("--first-parent", f"--grep={trail.REPAIR}", commit))
+        if done >= snapshot.settings.budget.repairs:
+            return False
+        context = team_context(snapshot, 0, [])
+        for component in COMPONENTS[::-1]:
+            source = snapshot.files[FILES[component]]
+            asked = Assignment(component, "repair", words.failure(measured))
+            change = self.team.repair(asked, source, words.outcome(measured), context)
+            if change and change.source != source:
+                self.observer.say(f"baseline {measured['status']}: {change.subject}")
+                tip = trail.repair_main(self.repo, commit, component, change, self.team.name)
+                land(self.repo, self.pipeline.journal, tip, commit)
+                return True
+        return False
+
+
+def team_context(snapshot: Snapshot, number: int, attempts: list[Attempt]) -> Context:
+    """Return what a team is told: nothing about val but scores, nothing about test."""
+    from improve_git.weights import at_hand
+
+    settings = snapshot.settings
+    return Context(
+        number=number,
+        seed=settings.seed,
+        files=snapshot.files,
+        profile=snapshot.data_set.profile,
+        attempts=attempts,
+        label_preserving=tuple(settings.data.label_preserving),
+        weights=tuple(at_hand(settings.weights)),
+        higher_is_better=settings.metric.higher_is_better,
+        cuda=has_gpu(),
+    )
+
+
+def has_gpu() -> bool:
+    """Say whether this machine has an NVIDIA driver, without loading torch."""
+    return shutil.which("nvidia-smi") is not None
+
+
+def _train_seconds(scored: Scored) -> float | None:
+    text = scored.trailers.get("Train-Seconds")
+    return float(text) if text else None
+
+
+def _cannot_train(commit: str, measured: Measurement) -> PipelineError:
+    detail = measured["detail"] or measured["log_tail"]
+    where = f"\n{detail}" if detail else ""
+    return PipelineError(
+        f"main at {commit[:10]} cannot be trained: {words.failure(measured)}{where}",
+        "mend the file and commit it, or: git revert; then: improve-git run",
+    )

@@ -1,0 +1,139 @@
+"""A pipeline on disk: its repository, its state folder, and what is scored of a commit of it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from improve_git.domain import FILES
+from improve_git.errors import PipelineError
+from improve_git.git import Repository, top_level
+from improve_git.history import MAIN
+from improve_git.journal import Journal
+
+if TYPE_CHECKING:
+    from improve_git.datasets.dataset import DataSet
+    from improve_git.settings import Settings
+
+OWN_FILES = (*FILES.values(), "improve.yaml", "dataset.json")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What is scored of one commit: the three files, the settings, the data set."""
+
+    files: dict[str, str]
+    settings: "Settings"
+    data_set: "DataSet"
+
+    def key(self, image: str) -> str:
+        """Return the name under which a result of this content in that environment is kept."""
+        from improve_git.settings import scored
+
+        content = {
+            "files": self.files,
+            "settings": scored(self.settings),
+            "dataset": self.data_set.fingerprint,
+            "parts": [entry.part for entry in self.data_set.entries],
+            "image": image,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+class Pipeline:
+    """A repository that `improve-git init` made, or a clone of one, bare ones included."""
+
+    def __init__(self, repo: Repository, state: Path, overrides: Sequence[str] = ()) -> None:
+        self.repo = repo
+        self.state = state
+        self.overrides = tuple(overrides)
+        self.journal = Journal(state / "journal")
+        self._data_sets: dict[str, DataSet] = {}
+        self._settings: dict[str, Settings] = {}
+
+    @classmethod
+    def open(cls, folder: Path, overrides: Sequence[str] = ()) -> "Pipeline":
+        """Open the pipeline that ``folder`` lies in.
+
+        Raises:
+            PipelineError: there is none, or a branch named `improve` is in the way.
+        """
+        if not folder.is_dir():
+            raise PipelineError(f"{folder} is not a folder", "name a pipeline's folder with -C")
+        top = top_level(folder)
+        fix = "make one with: improve-git init IMAGES, or name one with: -C PIPELINE"
+        if top is None:
+            raise PipelineError(f"{folder} is not a pipeline: no Git repository", fix)
+        repo = Repository(top)
+        tip = repo.resolve(MAIN) or repo.resolve("refs/remotes/origin/main")
+        missing = [name for name in OWN_FILES if not tip or name not in repo.blobs(tip)]
+        if missing:
+            lacks = f"its main has no {missing[0]}" if tip else "it has no branch main"
+            raise PipelineError(f"{top} is not a pipeline: {lacks}", fix)
+        if repo.resolve("refs/heads/improve"):
+            raise PipelineError(
+                "a branch named improve is in the way of the attempts' branches improve/NNNN-...",
+                "rename it: git branch -m improve ANOTHER-NAME",
+            )
+        common = repo.common_dir()
+        state = common.parent / ".improve" if common.name == ".git" else common / "improve"
+        return cls(repo, state, overrides)
+
+    @cached_property
+    def label(self) -> str:
+        """A short name of this pipeline, for marking its sandboxes."""
+        return hashlib.sha256(str(self.state.resolve()).encode()).hexdigest()[:12]
+
+    def main(self) -> str:
+        """Return the commit that main holds."""
+        tip = self.repo.resolve(MAIN)
+        if tip is None:
+            raise PipelineError("this clone has no branch main", "git branch main origin/main")
+        return tip
+
+    def snapshot(self, rev: str) -> Snapshot:
+        """Return what is scored of a commit. Settings and data set are read from that commit.
+
+        Raises:
+            SettingsError, DataError: improve.yaml or dataset.json cannot be used.
+        """
+        blobs = self.repo.blobs(rev)
+        for name in OWN_FILES:
+            if name not in blobs:
+                raise PipelineError(f"{rev[:10]} has no {name}", f"put {name} back, commit it")
+        files = {name: self.repo.read_blob(blobs[name]) for name in FILES.values()}
+        settings = self._settings_of(blobs["improve.yaml"])
+        return Snapshot(files, settings, self._data_set_of(blobs["dataset.json"]))
+
+    def weights_file(self, key: str) -> Path:
+        """Return where the trained weights of a content are kept."""
+        return self.state / "weights" / f"{key[:20]}.safetensors"
+
+    def _settings_of(self, blob: str) -> "Settings":
+        from improve_git.settings import compose
+
+        if blob not in self._settings:
+            self._settings[blob] = compose(self.repo.read_blob(blob), self.overrides)
+        return self._settings[blob]
+
+    def _data_set_of(self, blob: str) -> "DataSet":
+        from improve_git.datasets.dataset import DataSet
+
+        if blob not in self._data_sets:
+            self._data_sets[blob] = DataSet.from_json(self.repo.read_blob(blob))
+        return self._data_sets[blob]
+
+
+def scored_difference(one: Snapshot, other: Snapshot) -> set[str]:
+    """Return what of the scored content differs: names of the three files, "settings", "data"."""
+    from improve_git.settings import scored
+
+    found = {name for name in FILES.values() if one.files[name] != other.files[name]}
+    if scored(one.settings) != scored(other.settings):
+        found.add("settings")
+    if one.data_set.entries != other.data_set.entries:
+        found.add("data")
+    return found

@@ -1,0 +1,241 @@
+"""One trial: train in the sandbox, predict in another, judge on the host. Results are remembered.
+
+A measurement is plain JSON data, the same for a success and a failure; it is stored as a blob and
+named in the journal before anything is decided on it, so that no collected result is lost.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from improve_git import contract
+from improve_git.domain import Outcome
+from improve_git.errors import SandboxError
+from improve_git.history import read_record
+from improve_git.observer import Observer
+from improve_git.pipeline import Pipeline, Snapshot
+from improve_git.sandboxes.base import Limits, PredictJob, Sandbox, TrainJob
+
+if TYPE_CHECKING:
+    from improve_git.settings import Settings
+
+FORMAT = 1
+FIRST_TRAINING_SECONDS = 4 * 3600.0  # the safety stop until a baseline tells what is usual
+ALLOWANCE_SECONDS = 120.0  # start-up and saving, on top of a training's safety stop
+SANDBOX_TRIES = 3
+
+Measurement = dict[str, Any]
+
+
+class Bench:
+    """Measures snapshots of one pipeline, one way: same sandbox, same data, same seeds."""
+
+    def __init__(self, pipeline: Pipeline, sandbox: Sandbox, observer: Observer) -> None:
+        self.pipeline = pipeline
+        self.sandbox = sandbox
+        self.observer = observer
+        self._known_packs: dict[int, Path] = {}
+
+    def key(self, snapshot: Snapshot) -> str:
+        """Return the name of a snapshot's result on this bench."""
+        return snapshot.key(self.sandbox.image)
+
+    def measure(self, snapshot: Snapshot, title: str, usual_seconds: float | None) -> Measurement:
+        """Return the measurement of a snapshot, from memory where it is known.
+
+        Args:
+            snapshot: what to measure.
+            title: for the display.
+            usual_seconds: what the baseline's training took; sets the safety stop.
+
+        Raises:
+            SandboxError: the sandbox failed repeatedly; the candidate is not to blame.
+        """
+        key = self.key(snapshot)
+        known = self.recall(key)
+        if known:
+            return known
+        measurement = self._try(snapshot, title, safety_stop(snapshot.settings, usual_seconds))
+        blob = self.pipeline.repo.write_blob(json.dumps(measurement).encode())
+        seconds = measurement["train_wall_seconds"] + (measurement["predict_wall_seconds"] or 0)
+        self.pipeline.journal.append("result", key=key, record=blob, seconds=seconds)
+        return measurement
+
+    def refused(self, snapshot: Snapshot, outcome: Outcome) -> Measurement:
+        """Return the measurement of what is not even trained; it is not remembered."""
+        return self._measurement(snapshot, outcome, None)
+
+    def keep_weights(self, snapshot: Snapshot) -> None:
+        """Drop the trained weights of all but one snapshot."""
+        kept = self.pipeline.weights_file(self.key(snapshot))
+        for file in kept.parent.glob("*.safetensors"):
+            if file != kept:
+                file.unlink(missing_ok=True)
+
+    def recall(self, key: str) -> Measurement | None:
+        """Return a measurement that the journal remembers, None where there is none."""
+        for event in reversed(self.pipeline.journal.events("result")):
+            if event["key"] == key:
+                return read_record(self.pipeline.repo, event["record"])
+        return None
+
+    def predict(self, snapshot: Snapshot, pack: Path, label: str) -> tuple[Outcome, Any]:
+        """Predict an unlabelled pack with a snapshot's trained weights.
+
+        Returns:
+            The outcome and, where it is ok, float32 logits of shape (N, classes).
+        """
+        settings = snapshot.settings
+        job = PredictJob(
+            files=snapshot.files,
+            pack=pack,
+            spec=spec_of(snapshot, settings.budget.predict_seconds, ()),
+            weights_file=self.pipeline.weights_file(self.key(snapshot)),
+            limits=limits_of(settings, settings.budget.predict_seconds),
+            label=f"{self.pipeline.label}-{label}",
+        )
+        return self._steadily(lambda: self.sandbox.predict(job, self.observer.event))
+
+    def train(self, snapshot: Snapshot, title: str, seconds: float) -> Outcome:
+        """Train a snapshot and keep its weights; ``seconds`` is the safety stop."""
+        from improve_git.weights import at_hand
+
+        settings = snapshot.settings
+        models = at_hand(settings.weights)
+        weights_out = self.pipeline.weights_file(self.key(snapshot))
+        weights_out.parent.mkdir(parents=True, exist_ok=True)
+        job = TrainJob(
+            files=snapshot.files,
+            packs=self._packs(snapshot),
+            spec=spec_of(snapshot, seconds, tuple(models)),
+            weights=tuple(models.values()),
+            limits=limits_of(settings, seconds + ALLOWANCE_SECONDS),
+            label=f"{self.pipeline.label}-train",
+            weights_out=weights_out,
+        )
+        self.observer.begin(title, snapshot.settings.epochs, seconds)
+        try:
+            return self._steadily(
+                lambda: (self.sandbox.train(job, self.observer.event), None)
+            )[0]  # fmt: skip
+        finally:
+            self.observer.end()
+
+    def _try(self, snapshot: Snapshot, title: str, seconds: float) -> Measurement:
+        breaches = contract.check(snapshot.files)
+        if breaches:
+            return self.refused(
+                snapshot, Outcome("invalid", reason=breaches[0], detail="\n".join(breaches))
+            )
+        trained = self.train(snapshot, title, seconds)
+        if trained.status != "ok":
+            return self._measurement(snapshot, trained, None)
+        predicted, logits = self.predict(snapshot, self._packs(snapshot) / "val", "predict")
+        measurement = self._measurement(snapshot, trained, predicted)
+        if predicted.status != "ok":
+            failure = {k: getattr(predicted, k) for k in ("status", "reason", "detail", "log_tail")}
+            return measurement | failure
+        return measurement | self._judge(snapshot, logits)
+
+    def _judge(self, snapshot: Snapshot, logits: Any) -> dict[str, Any]:
+        from improve_git import judge
+
+        data_set = snapshot.data_set
+        labels = data_set.labels("val")
+        metric = snapshot.settings.metric.name
+        judgement = judge.score(logits, labels, metric, len(data_set.classes))
+        return {"score": judgement.value, "judgement": asdict(judgement)}
+
+    def _measurement(
+        self, snapshot: Snapshot, trained: Outcome, predicted: Outcome | None
+    ) -> Measurement:
+        from improve_git.settings import scored
+
+        return {
+            "format": FORMAT,
+            "key": self.key(snapshot),
+            "status": trained.status,
+            "reason": trained.reason,
+            "detail": trained.detail,
+            "metric": snapshot.settings.metric.name,
+            "score": None,
+            "seeds": [snapshot.settings.seed],
+            "curve": trained.curve,
+            "train_seconds": round(trained.seconds, 2),
+            "train_wall_seconds": round(trained.wall_seconds, 2),
+            "predict_seconds": round(predicted.seconds, 2) if predicted else None,
+            "predict_wall_seconds": round(predicted.wall_seconds, 2) if predicted else None,
+            "peak_memory_bytes": trained.peak_memory_bytes,
+            "stopped_by": trained.stopped_by,
+            "sandbox": self.sandbox.name,
+            "image": self.sandbox.image,
+            "dataset": snapshot.data_set.fingerprint,
+            "split": snapshot.data_set.split,
+            "settings": scored(snapshot.settings),
+            "info": trained.info,
+            "log_tail": trained.log_tail,
+        }
+
+    def _packs(self, snapshot: Snapshot) -> Path:
+        from improve_git.datasets.store import ready_packs
+
+        name = id(snapshot.data_set)  # the pipeline hands out one object for one dataset.json
+        if name not in self._known_packs:
+            self._known_packs[name] = ready_packs(
+                snapshot.data_set, self.pipeline.state, snapshot.settings.data, self.observer.say
+            )
+        return self._known_packs[name]
+
+    def _steadily(self, run: Callable[[], tuple[Outcome, Any]]) -> tuple[Outcome, Any]:
+        """Run a phase again where the sandbox itself failed; give up after a few tries."""
+        for left in reversed(range(SANDBOX_TRIES)):
+            outcome, answer = run()
+            if outcome.status != "sandbox-error":
+                return outcome, answer
+            if left:
+                self.observer.warn(f"the sandbox failed, trying again: {outcome.reason}")
+        raise SandboxError(
+            f"the sandbox failed {SANDBOX_TRIES} times: {outcome.reason}", "see: improve-git doctor"
+        )
+
+
+def safety_stop(settings: "Settings", usual_seconds: float | None) -> float:
+    """Return after how many seconds a training is stopped: 4 times the usual, at least 60."""
+    if settings.budget.train_seconds is not None:
+        return settings.budget.train_seconds
+    return FIRST_TRAINING_SECONDS if usual_seconds is None else max(60.0, 4 * usual_seconds)
+
+
+def limits_of(settings: "Settings", seconds: float) -> Limits:
+    """Return what one phase may use."""
+    from improve_git.settings import parse_bytes
+
+    box = settings.sandbox
+    return Limits(
+        seconds=seconds,
+        memory_bytes=parse_bytes(box.memory),
+        processes=box.processes,
+        scratch_bytes=parse_bytes(box.scratch),
+        shm_bytes=parse_bytes(box.shm),
+        output_bytes=parse_bytes(box.output),
+        cpus=box.cpus,
+    )
+
+
+def spec_of(snapshot: Snapshot, seconds: float, weights: tuple[str, ...]) -> dict[str, Any]:
+    """Return what the host tells the pipeline about its data; nothing of val or test."""
+    profile = snapshot.data_set.profile
+    return {
+        "num_classes": len(snapshot.data_set.classes),
+        "class_names": list(snapshot.data_set.classes),
+        "class_counts": profile["part_class_counts"]["train"],
+        "mean": profile["mean"],
+        "std": profile["std"],
+        "seed": snapshot.settings.seed,
+        "epochs": snapshot.settings.epochs,
+        "time_budget_s": seconds,
+        "weights": list(weights),
+        "label_preserving": sorted(snapshot.settings.data.label_preserving),
+    }

@@ -1,0 +1,118 @@
+"""Words for people: subjects, reasons, summaries. Decides nothing."""
+
+from typing import Any
+
+from improve_git.domain import Attempt, Outcome, Verdict
+from improve_git.history import TITLES
+from improve_git.pipeline import Snapshot
+from improve_git.settings import METRICS
+
+# Metrics that are fractions of images or of classes: their differences are told in points.
+_IN_POINTS = {"accuracy", "balanced_accuracy", "macro_f1"}
+SMALL_VAL = 1000  # images
+
+
+def score_text(metric: str, score: float) -> str:
+    """Return a metric with its value: ``accuracy 0.9139``."""
+    return f"{metric_text(metric)} {score:.4f}"
+
+
+def metric_text(metric: str) -> str:
+    """Return a metric's name as it stands in a sentence: ``macro-F1``."""
+    title = TITLES[metric]
+    return (
+        title.lower()
+        .replace("-", " ")
+        .replace("macro f1", "macro-F1")
+        .replace("roc auc", "ROC-AUC")
+    )
+
+
+def gain_text(metric: str, gain: float) -> str:
+    """Return a difference of two scores: ``+1.11 points``."""
+    return f"{100 * gain:+.2f} points" if metric in _IN_POINTS else f"{gain:+.4f}"
+
+
+def failure(measured: dict[str, Any]) -> str:
+    """Return in one line how a trial failed: ``timeout: stopped after 60 s``."""
+    reason = measured["reason"]
+    return f"{measured['status']}: {reason}" if reason else str(measured["status"])
+
+
+def outcome(measured: dict[str, Any]) -> Outcome:
+    """Return the failed outcome that a measurement tells of, for the engineer who repairs it."""
+    return Outcome(
+        status=measured["status"],
+        reason=measured["reason"],
+        detail=measured["detail"],
+        curve=measured["curve"],
+        seconds=measured["train_seconds"],
+        peak_memory_bytes=measured["peak_memory_bytes"],
+        log_tail=measured["log_tail"],
+        info=measured["info"],
+    )
+
+
+def verdict_subject(attempt: Attempt, verdict: Verdict, reason: str, record: dict[str, Any]) -> str:
+    """Return the subject of an attempt's verdict commit."""
+    name = f"{attempt.number:04d} {attempt.component}: {attempt.slug}"
+    if verdict == "failed":
+        return f"Fail {name}, {record['status']}"
+    if record["score"] is None:
+        return f"Reject {name}, {reason.partition(':')[0]}"
+    gain = gain_text(record["metric"], record["score"] - record["main_score"])
+    verb = "Merge" if verdict == "merged" else "Reject"
+    return f"{verb} {name}, {score_text(record['metric'], record['score'])} ({gain})"
+
+
+def main_subject(verdict: Verdict, measured: dict[str, Any]) -> str:
+    """Return the subject of a verdict on main itself."""
+    what = "the baseline" if verdict == "baseline" else "main as changed by hand"
+    return f"Measure {what}, {score_text(measured['metric'], measured['score'])}"
+
+
+def attempt_line(attempt: Attempt, text: str) -> str:
+    """Return a line that tells what an attempt does."""
+    return f"{attempt.number:04d} {attempt.component:5} {text}"
+
+
+def is_worse(measured: dict[str, Any], before: float) -> bool:
+    """Say whether a score is worse than the one before it, in the metric's direction."""
+    difference = float(measured["score"]) - before
+    return difference < 0 if METRICS[measured["metric"]] else difference > 0
+
+
+def worse_main(measured: dict[str, Any], before: float) -> str:
+    """Return the warning about a commit of the user's that made main worse."""
+    metric = measured["metric"]
+    gain = gain_text(metric, measured["score"] - before)
+    return (
+        f"main was changed by hand and is now at {score_text(metric, measured['score'])} ({gain})"
+    )
+
+
+def outlook(snapshot: Snapshot, measured: dict[str, Any]) -> list[str]:
+    """Return what a baseline says about the run ahead: time, memory, and what luck can do."""
+    from improve_git.judge import smallest_gain
+
+    seconds = measured["train_wall_seconds"] + measured["predict_wall_seconds"]
+    iterations = snapshot.settings.budget.iterations
+    lines = [
+        f"an iteration takes about {seconds / 60:.1f} minutes; "
+        f"{iterations} of them about {iterations * seconds / 3600:.1f} hours"
+    ]
+    if measured["peak_memory_bytes"]:
+        lines.append(f"peak memory {measured['peak_memory_bytes'] / 2**30:.1f} GiB")
+    if measured["metric"] == "accuracy":
+        images = len(snapshot.data_set.part("val"))
+        gain = smallest_gain(images, measured["score"])
+        lines.append(
+            f"val has {images} images: a single gain under {100 * gain:.1f} points can be luck"
+        )
+        if images < SMALL_VAL:
+            larger = smallest_gain(2 * images, measured["score"])
+            lines.append(
+                f"a val part twice as large would bring that to {100 * larger:.1f} points "
+                "(improve-git init ... data.split.val=FRACTION)"
+            )
+    return lines
