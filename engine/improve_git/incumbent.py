@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from improve_git import trail, words
 from improve_git.domain import COMPONENTS, FILES, Assignment, Attempt, Context, Verdict
 from improve_git.errors import PipelineError
-from improve_git.git import RefMoved
+from improve_git.git import ENGINE, RefMoved
 from improve_git.history import Scored, read_history, read_record
 from improve_git.landing import land
 from improve_git.messages import compose
@@ -79,7 +79,7 @@ class Incumbent:
         labels = trail.verdict_trailers(verdict, "", measured, blob, main_score=main_score)
         subject = words.main_subject(verdict, measured)
         message = compose(subject, "", labels)
-        tip = self.repo.commit(f"{commit}^{{tree}}", [commit], message, trail.ENGINE)
+        tip = self.repo.commit(f"{commit}^{{tree}}", [commit], message, ENGINE)
         land(self.repo, self.pipeline.journal, tip, commit)
         self.repo.add_note(tip, blob)
         self.observer.verdict(verdict, subject)
@@ -91,7 +91,8 @@ class Incumbent:
 
     def _repair(self, commit: str, snapshot: Snapshot, measured: Measurement) -> bool:
         """Let an engineer repair a failing baseline; say whether main has changed."""
-        done = len(self.repo.log("--first-parent", f"--grep={trail.REPAIR}", commit))
+        # The pipeline's first two commits are the engine's and the architect's; then come repairs.
+        done = len(self.repo.log("--first-parent", commit)) - 2
         if done >= snapshot.settings.budget.repairs:
             return False
         context = team_context(snapshot, 0, [])

@@ -25,11 +25,8 @@ def wrapped(text: str) -> str:
     """Wrap a body paragraph by paragraph; lines that begin a list item stay lines."""
     paragraphs = []
     for paragraph in re.split(r"\n\s*\n", text.strip()):
-        items = re.split(r"\n(?=\s*[-*] )", paragraph)
-        lines = [textwrap.fill(one_line(item, 2000), WIDTH, break_long_words=False,
-                               break_on_hyphens=False, subsequent_indent="  " * (i[:1] in "-*"))
-                 for item in items if (i := item.strip())]  # fmt: skip
-        paragraphs.append("\n".join(lines))
+        items = [one_line(item, 2000) for item in re.split(r"\n(?=\s*[-*] )", paragraph)]
+        paragraphs.append("\n".join(_fill(item) for item in items if item))
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
@@ -38,8 +35,8 @@ def compose(subject: str, body: str, trailers: Mapping[str, object]) -> str:
 
     The trailers are the last paragraph, so no text of the body can pass for one of them.
     """
-    lines = [f"{key}: {one_line(str(value))}" for key, value in trailers.items()
-             if value not in (None, "")]  # fmt: skip
+    flat = {key: one_line(str(value)) for key, value in trailers.items() if value is not None}
+    lines = [f"{key}: {value}" for key, value in flat.items() if value]
     blocks = [one_line(subject, WIDTH + 28), wrapped(body), "\n".join(lines)]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -51,3 +48,10 @@ def trailers(message: str) -> dict[str, str]:
         return {}
     matches = [_TRAILER.match(line) for line in blocks[-1].splitlines()]
     return {match[1]: match[2] for match in matches if match} if all(matches) else {}
+
+
+def _fill(item: str) -> str:
+    indent = "  " if item.startswith(("- ", "* ")) else ""
+    return textwrap.fill(
+        item, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

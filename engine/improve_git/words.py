@@ -3,13 +3,10 @@
 from typing import Any
 
 from improve_git.domain import Attempt, Outcome, Verdict
+from improve_git.gate import Scores, gain_text
 from improve_git.history import TITLES
 from improve_git.pipeline import Snapshot
-from improve_git.settings import METRICS
-
-# Metrics that are fractions of images or of classes: their differences are told in points.
-_IN_POINTS = {"accuracy", "balanced_accuracy", "macro_f1"}
-SMALL_VAL = 1000  # images
+from improve_git.schema import METRICS
 
 
 def score_text(metric: str, score: float) -> str:
@@ -26,11 +23,6 @@ def metric_text(metric: str) -> str:
         .replace("macro f1", "macro-F1")
         .replace("roc auc", "ROC-AUC")
     )
-
-
-def gain_text(metric: str, gain: float) -> str:
-    """Return a difference of two scores: ``+1.11 points``."""
-    return f"{100 * gain:+.2f} points" if metric in _IN_POINTS else f"{gain:+.4f}"
 
 
 def failure(measured: dict[str, Any]) -> str:
@@ -51,6 +43,11 @@ def outcome(measured: dict[str, Any]) -> Outcome:
         log_tail=measured["log_tail"],
         info=measured["info"],
     )
+
+
+def scores(measured: dict[str, Any]) -> Scores:
+    """Return what the gate is told of a measurement."""
+    return Scores(measured["metric"], dict.fromkeys(measured["seeds"], measured["score"]))
 
 
 def verdict_subject(attempt: Attempt, verdict: Verdict, reason: str, record: dict[str, Any]) -> str:
@@ -93,7 +90,7 @@ def worse_main(measured: dict[str, Any], before: float) -> str:
 
 def outlook(snapshot: Snapshot, measured: dict[str, Any]) -> list[str]:
     """Return what a baseline says about the run ahead: time, memory, and what luck can do."""
-    from improve_git.judge import smallest_gain
+    from improve_git.judge import resolution
 
     seconds = measured["train_wall_seconds"] + measured["predict_wall_seconds"]
     iterations = snapshot.settings.budget.iterations
@@ -104,15 +101,15 @@ def outlook(snapshot: Snapshot, measured: dict[str, Any]) -> list[str]:
     if measured["peak_memory_bytes"]:
         lines.append(f"peak memory {measured['peak_memory_bytes'] / 2**30:.1f} GiB")
     if measured["metric"] == "accuracy":
-        images = len(snapshot.data_set.part("val"))
-        gain = smallest_gain(images, measured["score"])
+        images, everything = len(snapshot.data_set.part("val")), len(snapshot.data_set.entries)
+        now, more = resolution(images, images / everything, measured["score"])
         lines.append(
-            f"val has {images} images: a single gain under {100 * gain:.1f} points can be luck"
+            f"val has {images:,} images: a single gain under {100 * now.smallest_gain:.1f} points "
+            "can be luck"
         )
-        if images < SMALL_VAL:
-            larger = smallest_gain(2 * images, measured["score"])
+        if more:
             lines.append(
-                f"a val part twice as large would bring that to {100 * larger:.1f} points "
-                "(improve-git init ... data.split.val=FRACTION)"
+                f"{more.images:,} images would bring that to {100 * more.smallest_gain:.1f} "
+                f"points: improve-git init ... data.split.val={more.fraction:g}"
             )
     return lines
