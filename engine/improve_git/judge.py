@@ -63,7 +63,7 @@ def score(
     and DataError where these labels leave the chosen metric undefined.
     """
     import numpy as np
-    from scipy.special import softmax
+    from scipy.special import log_softmax
     from sklearn import metrics as sk
 
     logits = np.asarray(logits, dtype=np.float64)
@@ -77,7 +77,7 @@ def score(
 
     every = np.arange(num_classes)
     predicted = logits.argmax(axis=1)
-    probability = softmax(logits, axis=1)
+    log_probability = log_softmax(logits, axis=1)
     precision, recall, f1, support = sk.precision_recall_fscore_support(
         truth, predicted, labels=every, zero_division=0.0
     )
@@ -86,8 +86,8 @@ def score(
         "accuracy": float(sk.accuracy_score(truth, predicted)),
         "balanced_accuracy": float(recall[labelled].mean()),
         "macro_f1": float(f1[labelled].mean()),
-        "log_loss": float(sk.log_loss(truth, probability, labels=every)),
-        "roc_auc": _roc_auc(truth, probability),
+        "log_loss": float(sk.log_loss(truth, np.exp(log_probability), labels=every)),
+        "roc_auc": _roc_auc(truth, log_probability),
         "quadratic_kappa": _quadratic_kappa(truth, predicted, every),
     }
     value = metrics[metric]
@@ -104,18 +104,21 @@ def score(
     return Judgement(metric, value, metrics, confusion.tolist(), per_class, predicted.tolist())
 
 
-def _roc_auc(truth: Any, probability: Any) -> float | None:
+def _roc_auc(truth: Any, log_probability: Any) -> float | None:
     """Mean over the labelled classes of one class against the rest (for two: the second class).
 
     scikit-learn's own multi-class mode gives up where a class has no label.
     """
+    import numpy as np
     from sklearn.metrics import roc_auc_score
 
     present = sorted({int(label) for label in truth})
     if len(present) < 2:
         return None
-    judged = [1] if probability.shape[1] == 2 else present
-    areas = [float(roc_auc_score(truth == k, probability[:, k])) for k in judged]
+    # Ranks need no more than single precision, in which sums that differ in their order tie again.
+    confidence = np.maximum(log_probability, -1e30).astype(np.float32)
+    judged = [1] if confidence.shape[1] == 2 else present
+    areas = [float(roc_auc_score(truth == k, confidence[:, k])) for k in judged]
     return math.fsum(areas) / len(areas)
 
 
@@ -162,8 +165,7 @@ def resolution(n: int, fraction: float, p: float) -> tuple[Resolution, Resolutio
     the share that gives 1,000 images, or for 0.3 where that is less; None where ``n`` is enough.
     """
     now = Resolution(n, fraction, standard_error(n, p), smallest_gain(n, p))
-    wanted = min(fraction * ENOUGH_IMAGES / n, LARGEST_FRACTION)
-    wanted = math.floor(wanted * 100) / 100
+    wanted = round(min(fraction * ENOUGH_IMAGES / n, LARGEST_FRACTION), 2)
     if n >= ENOUGH_IMAGES or wanted <= fraction:
         return now, None
     more = round(n * wanted / fraction)
