@@ -1,0 +1,41 @@
+# `make help` lists what there is.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+# Two workers, a file's tests on one of them; e.g. `make test PYTEST="-k gate"`.
+PYTEST ?= -n 2 --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1@\2/p' $(MAKEFILE_LIST) | \
+		while IFS=@ read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
+
+install: $(INSTALLED) ## install everything into .venv/ (5.5 GB, most of it PyTorch)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[torch,dev,benchmarks]'
+	touch $@
+
+demo: install ## improve a pipeline for digits over 8 iterations, into demo/ (offline, on the CPU)
+	rm -rf demo
+	$(BIN)/improve-git init digits demo
+	$(BIN)/improve-git run -C demo budget.iterations=8
+	git -C demo --no-pager log --graph --branches --remotes --format='%h %<(22,trunc)%an %s'
+	$(BIN)/improve-git status -C demo
+
+test: install ## run all tests (those for Docker skip, with the reason, where no engine answers)
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: install ## lint, formatting, types, direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## remove the demo and the caches, keep .venv/
+	rm -rf demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
