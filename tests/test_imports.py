@@ -38,8 +38,9 @@ def loaded_by(code: str, *argv: str) -> set[str]:
     """Return the modules that a fresh interpreter has loaded after ``code``."""
     report = "\nimport sys, json; print('\\n' + json.dumps(sorted(sys.modules)))"
     done = subprocess.run(
-        [sys.executable, "-c", code + report, *argv], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code + report, *argv], check=False, capture_output=True, text=True
     )
+    assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
