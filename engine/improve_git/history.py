@@ -123,7 +123,7 @@ def read_record(repo: Repository, blob: str | None) -> dict[str, Any] | None:
     """Return a record by its blob; None where it is not at hand (notes not fetched) or damaged."""
     try:
         record = json.loads(repo.read_blob(blob)) if blob else None
-    except (GitFailed, ValueError):
+    except (GitFailed, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
 

@@ -80,5 +80,24 @@ def only_run(state: Path) -> Iterator[None]:
         lock.release()
 
 
+def run_under_way(state: Path) -> str | None:
+    """Say who holds the pipeline's lock, None where nobody does. Does not wait."""
+    from filelock import FileLock, Timeout
+
+    holder = state / "lock.holder"
+    # Without that file nobody holds it, and a run that is just starting is not disturbed.
+    if not holder.exists():
+        return None
+    try:
+        with FileLock(state / "lock", timeout=0):
+            return None
+    except Timeout:
+        with suppress(OSError):
+            return holder.read_text(errors="replace")
+        return "another process"
+    except OSError:  # not ours to open
+        return None
+
+
 def _last_byte(descriptor: int) -> bytes:
     return os.pread(descriptor, 1, os.fstat(descriptor).st_size - 1)

@@ -1,0 +1,75 @@
+"""improve-git log: the story, one line an iteration."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.text import Text
+
+from improve_git.cli.options import as_json, in_pipeline
+from improve_git.cli.screen import VERDICTS, clean, columns, console, print_json
+from improve_git.domain import Attempt
+from improve_git.gate import gain_text
+from improve_git.history import Scored, read_history
+from improve_git.overview import story
+from improve_git.pipeline import Pipeline
+
+
+@click.command("log")
+@in_pipeline
+@as_json
+def command(folder: Path, json_: bool) -> None:
+    """Tell the story: every iteration in a line, the baseline and your own commits between them.
+
+    The gain is against what main scored at that time. Without this program, the same is told by:
+    git log --graph --branches --remotes
+
+    \b
+    Example: improve-git log -C photos-pipeline
+    """
+    told = story(read_history(Pipeline.open(folder).repo))
+    if json_:
+        print_json([_plain(row, metric) for row, metric in told])
+    elif told:
+        columns(console(), [_line(row, metric) for row, metric in told], right=(3, 4))
+    else:
+        console().print("nothing has been measured yet: improve-git run")
+
+
+def _line(row: Attempt | Scored, metric: str) -> tuple[str | Text, ...]:
+    score = "" if row.score is None else f"{row.score:.4f}"
+    gained = row.score is not None and row.main_score is not None
+    gain = gain_text(metric, row.score - row.main_score) if gained else ""  # type: ignore[operator]
+    verdict = row.verdict or "open"
+    shown = Text(verdict, style=VERDICTS.get(verdict, ""))
+    if not isinstance(row, Attempt):
+        return row.commit[:7], "", shown, score, gain, clean(row.subject)
+    what = clean(f"{row.slug}: {row.hypothesis}" if row.hypothesis else row.slug)
+    if verdict == "failed":
+        what = clean(f"{row.slug}: {row.reason}")
+    return f"{row.number:04d}", row.component, shown, score, gain, what
+
+
+def _plain(row: Attempt | Scored, metric: str) -> dict[str, Any]:
+    attempt = row if isinstance(row, Attempt) else None
+    return {
+        "number": row.number,
+        "component": attempt.component if attempt else None,
+        "slug": attempt.slug if attempt else None,
+        "verdict": row.verdict,
+        "reason": attempt.reason if attempt else "",
+        "metric": metric,
+        "score": row.score,
+        "main_score": row.main_score,
+        "hypothesis": attempt.hypothesis if attempt else "",
+        "train_seconds": attempt.train_seconds if attempt else _seconds(row),
+        "commit": row.commit,
+        "date": row.date,
+    }
+
+
+def _seconds(row: Any) -> float | None:
+    try:
+        return float(row.trailers["Train-Seconds"])
+    except (KeyError, ValueError):
+        return None

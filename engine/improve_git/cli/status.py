@@ -1,0 +1,133 @@
+"""improve-git status: where a pipeline stands, on one screen."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from improve_git.cli.options import as_json, in_pipeline
+from improve_git.cli.screen import clean, columns, console, print_json
+from improve_git.gate import gain_text
+from improve_git.overview import Overview, overview
+from improve_git.pipeline import Pipeline
+from improve_git.schema import METRICS
+from improve_git.words import metric_text, score_text
+
+
+@click.command("status")
+@in_pipeline
+@as_json
+def command(folder: Path, json_: bool) -> None:
+    """Show where a pipeline stands: score, gain, spend, what waits for you.
+
+    The gain is a search estimate: the best of many candidates was kept by the very val images
+    that it is told on. Uncommitted edits are named; runs use what is committed.
+
+    \b
+    Example: improve-git status -C photos-pipeline
+    """
+    found = overview(Pipeline.open(folder))
+    if json_:
+        print_json(_plain(found))
+    else:
+        _show(console(), found)
+
+
+def _show(screen: Console, found: Overview) -> None:
+    screen.print(_headline(found))
+    screen.print()
+    columns(screen, [*_scores(found), *_spend(found)])
+    shares = [
+        (
+            "  " + name,
+            f"{share.tried} tried",
+            f"{share.merged} merged",
+            _gain(found, share.gain) if share.merged else "",
+        )
+        for name, share in found.shares.items()
+        if share.tried
+    ]
+    if found.by_hand is not None:
+        shares.append(("  by hand", "", "", _gain(found, found.by_hand)))
+    if shares:
+        screen.print("\nbrought to main")
+        columns(screen, shares, right=(1, 2, 3))
+    screen.print()
+    if found.open:
+        what = clean(f"{found.open.component}: {found.open.slug}, {found.open.hypothesis}")
+        columns(screen, [("open", f"{found.open.number:04d} {what}")])
+    if found.run:
+        columns(screen, [("run", f"under way: {clean(found.run)}")])
+    for wait in found.waits:
+        screen.print(f"waits for you: {clean(wait.what, 1000)}")
+        if wait.fix:
+            screen.print(f"  fix: {wait.fix}")
+    if not (found.run or found.waits):
+        screen.print(f"next: improve-git run -C {found.pipeline}")
+
+
+def _headline(found: Overview) -> str:
+    data = found.data
+    parts = [clean(data.source) or "images"]
+    if data.images is not None:
+        parts.append(f"{data.images:,} images in {len(data.classes)} classes")
+    judged = f"judged by {metric_text(found.metric)}"
+    if data.val_images is not None:
+        judged += f" on the {data.val_images:,} of val"
+    return f"{found.pipeline.name}: {', '.join([*parts, judged])}"
+
+
+def _scores(found: Overview) -> list[tuple[str, str]]:
+    if not found.main or not found.baseline:
+        return [("main", "not measured yet: the next run measures the baseline")]
+    verdict = {"merged": f"merge of {found.main.number or 0:04d}", "baseline": "the baseline"}
+    at = verdict.get(found.main.verdict, "as changed by hand")
+    rows = [("main", f"{score_text(found.metric, found.main.score)}  {found.tip[:7]}, {at}")]
+    if found.unmeasured:
+        names = ", ".join(found.unmeasured)
+        rows.append(("", f"{names} changed since: the next run measures it"))
+    if found.main.commit != found.baseline.commit and found.gain is not None:
+        rows.append(("baseline", score_text(found.metric, found.baseline.score)))
+        rows.append(("gain", f"{_gain(found, found.gain)}  a search estimate on val, no test"))
+    return rows
+
+
+def _spend(found: Overview) -> list[tuple[str, str]]:
+    spent = found.spent
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in found.counts.items())
+    limit = "" if spent.hours_budget is None else f" of {spent.hours_budget:g}"
+    return [
+        ("iterations", f"{spent.iterations} of {spent.iterations_budget}: {counts}"),
+        ("hours", f"{spent.hours:.2f}{limit} of training and predicting"),
+    ]
+
+
+def _gain(found: Overview, gain: float) -> str:
+    return gain_text(found.metric, gain)
+
+
+def _plain(found: Overview) -> dict[str, Any]:
+    def scored(one: Any) -> dict[str, Any] | None:
+        keys = ("commit", "verdict", "score", "number", "date")
+        return {key: getattr(one, key) for key in keys} if one else None
+
+    return {
+        "pipeline": found.pipeline,
+        "data": asdict(found.data),
+        "metric": found.metric,
+        "higher_is_better": METRICS[found.metric],
+        "tip": found.tip,
+        "main": scored(found.main),
+        "baseline": scored(found.baseline),
+        "gain": found.gain,
+        "unmeasured": found.unmeasured,
+        "counts": found.counts,
+        "components": {name: asdict(share) for name, share in found.shares.items()},
+        "by_hand": found.by_hand,
+        "budget": asdict(found.spent),
+        "open": asdict(found.open) if found.open else None,
+        "run": found.run or None,
+        "waits": [asdict(wait) for wait in found.waits],
+    }

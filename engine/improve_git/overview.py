@@ -1,0 +1,257 @@
+"""Where a pipeline stands, as plain data. Reads Git and the journal; loads nothing heavy.
+
+A pipeline may have been cloned from anywhere, so its files are looked at with suspicion: whatever
+is not as expected counts as absent here, and is told by `improve-git run`.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from improve_git.domain import COMPONENTS, Attempt, Component
+from improve_git.git import GitFailed, Repository
+from improve_git.history import History, Scored, read_history
+from improve_git.journal import run_under_way
+from improve_git.pipeline import OWN_FILES, Pipeline
+from improve_git.schema import METRICS, BudgetSettings
+from improve_git.trail import changed_paths
+
+_LARGEST_SETTINGS = 1 << 20  # bytes of an improve.yaml that is looked at
+
+
+@dataclass(frozen=True)
+class Data:
+    """What dataset.json and improve.yaml say of the data set."""
+
+    source: str
+    images: int | None
+    classes: tuple[str, ...]
+    val_images: int | None
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one component brought to main."""
+
+    tried: int
+    merged: int
+    gain: float  # sum over its merges of the score's rise; in a loss, of its fall, negative
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Iterations and hours against their budgets; None: no limit."""
+
+    iterations: int
+    iterations_budget: int
+    hours: float
+    hours_budget: float | None
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Something that the user should know or do; ``fix`` is the command, where there is one."""
+
+    what: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All that `improve-git status` tells."""
+
+    pipeline: Path
+    data: Data
+    metric: str
+    tip: str  # the commit that main holds
+    main: Scored | None  # main's newest score
+    baseline: Scored | None  # the first score by the same metric
+    unmeasured: tuple[str, ...]  # what of the scored content main has changed since its score
+    counts: dict[str, int]  # verdict -> attempts
+    shares: dict[Component, Share]
+    by_hand: float | None  # the gain of the user's measured commits; None: there are none
+    spent: Spent
+    open: Attempt | None
+    run: str  # who is running; empty: nobody
+    waits: tuple[Wait, ...]
+
+    @property
+    def gain(self) -> float | None:
+        """Main's score less the baseline's: a search estimate, for the best of many was kept."""
+        return self.main.score - self.baseline.score if self.main and self.baseline else None
+
+
+def overview(pipeline: Pipeline) -> Overview:
+    """Look at a pipeline.
+
+    Raises:
+        PipelineError, GitError: the repository cannot be read.
+    """
+    history = read_history(pipeline.repo)
+    blobs = pipeline.repo.blobs(history.tip)
+    settings = _settings(_text(pipeline.repo, blobs["improve.yaml"]))
+    comparable = [s for s in history.main if s.metric == history.metric and math.isfinite(s.score)]
+    newest = comparable[-1] if comparable else None
+    hand = [s for s in comparable if s.verdict == "measured" and s.main_score is not None]
+    changed = changed_paths(pipeline.repo, newest.commit, history.tip) if newest else []
+    verdicts = Counter(attempt.verdict for attempt in history.decided)
+    return Overview(
+        pipeline=pipeline.repo.folder,
+        data=_data(_text(pipeline.repo, blobs["dataset.json"]), settings),
+        metric=newest.metric if newest else _metric(settings),
+        tip=history.tip,
+        main=newest,
+        baseline=comparable[0] if comparable else None,
+        unmeasured=tuple(path for path in changed if path in OWN_FILES),
+        counts={verdict: verdicts[verdict] for verdict in ("merged", "rejected", "failed")},
+        shares={name: _share(name, history, comparable) for name in COMPONENTS},
+        by_hand=math.fsum(_rise(scored) for scored in hand) if hand else None,
+        spent=_spent(pipeline, history, settings),
+        open=history.open(),
+        run=run_under_way(pipeline.state) or "",
+        waits=(*_landing(pipeline, history.tip), *_edits(pipeline.repo)),
+    )
+
+
+def moment(date: str) -> datetime:
+    """Return a commit's date for sorting; the earliest there is where it cannot be read."""
+    with suppress(ValueError):
+        found = datetime.fromisoformat(date)
+        if found.tzinfo:
+            return found
+    return datetime.fromisoformat("0001-01-01T00:00:00+00:00")
+
+
+def story(history: History) -> list[tuple[Attempt | Scored, str]]:
+    """Return attempts and main's own scores in the order of their dates, each with its metric.
+
+    What is still open comes last. An attempt does not name its metric: it is main's of that time.
+    """
+    rows: list[Attempt | Scored] = [s for s in history.main if s.number is None]
+    rows.sort(key=lambda row: row.verdict != "baseline")
+    rows += history.decided
+    rows.sort(key=lambda row: moment(row.date))
+    rows += [attempt for attempt in history.attempts if attempt.verdict is None]
+    merged = {scored.number: scored.metric for scored in history.main}
+    told: list[tuple[Attempt | Scored, str]] = []
+    metric = history.main[0].metric if history.main else history.metric
+    for row in rows:
+        metric = row.metric if isinstance(row, Scored) else merged.get(row.number, metric)
+        told.append((row, metric))
+    return told
+
+
+def _text(repo: Repository, blob: str) -> str:
+    try:
+        return repo.read_blob(blob)
+    except GitFailed:
+        return ""
+
+
+def _settings(text: str) -> dict[str, Any]:
+    """Return improve.yaml's content without Hydra; {} where it cannot be read."""
+    import yaml
+
+    tree: Any = None
+    if len(text) <= _LARGEST_SETTINGS:
+        # yaml lets a ValueError of a date or number through.
+        with suppress(yaml.YAMLError, ValueError, RecursionError):
+            tree = yaml.safe_load(text)
+    return tree if isinstance(tree, dict) else {}
+
+
+def _setting(settings: dict[str, Any], group: str, key: str) -> Any:
+    section = settings.get(group)
+    inner = section.get(key) if isinstance(section, dict) else None
+    return settings.get(f"{group}.{key}") if inner is None else inner
+
+
+def _metric(settings: dict[str, Any]) -> str:
+    named = [settings.get("metric"), _setting(settings, "metric", "name")]
+    return next((name for name in named if isinstance(name, str) and name in METRICS), "accuracy")
+
+
+def _data(text: str, settings: dict[str, Any]) -> Data:
+    content: Any = None
+    with suppress(ValueError, RecursionError):
+        content = json.loads(text)
+    content = content if isinstance(content, dict) else {}
+    profile = content.get("profile")
+    profile = profile if isinstance(profile, dict) else {}
+    parts = profile.get("parts")
+    classes = content.get("classes")
+    source = _setting(settings, "data", "images") or content.get("source")
+    return Data(
+        source=source if isinstance(source, str) else "",
+        images=_count(profile.get("images")),
+        classes=tuple(map(str, classes)) if isinstance(classes, list) else (),
+        val_images=_count(parts.get("val")) if isinstance(parts, dict) else None,
+    )
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _share(component: Component, history: History, comparable: Sequence[Scored]) -> Share:
+    tried = [attempt for attempt in history.decided if attempt.component == component]
+    numbers = {attempt.number for attempt in tried if attempt.verdict == "merged"}
+    merges = [scored for scored in comparable if scored.number in numbers]
+    return Share(len(tried), len(numbers), math.fsum(map(_rise, merges)))
+
+
+def _rise(scored: Scored) -> float:
+    return scored.score - scored.main_score if scored.main_score is not None else 0.0
+
+
+def _spent(pipeline: Pipeline, history: History, settings: dict[str, Any]) -> Spent:
+    seconds = [event.get("seconds") for event in pipeline.journal.events("result")]
+    iterations = _count(_setting(settings, "budget", "iterations"))
+    hours = _setting(settings, "budget", "hours")
+    return Spent(
+        iterations=len(history.decided),
+        iterations_budget=BudgetSettings.iterations if iterations is None else iterations,
+        hours=math.fsum(s for s in seconds if isinstance(s, int | float)) / 3600,
+        hours_budget=float(hours) if isinstance(hours, int | float) else None,
+    )
+
+
+def _landing(pipeline: Pipeline, tip: str) -> list[Wait]:
+    """Say whether a merge waits for the user's edits; the next run tries it again."""
+    last = pipeline.journal.last("landing", "landed", "landing-dropped") or {}
+    landing = pipeline.journal.last("landing") or {}
+    old, new = landing.get("old"), landing.get("new")
+    if last.get("event") in (None, "landed") or tip != old or not isinstance(new, str):
+        return []
+    if pipeline.repo.resolve(new) is None:
+        return []
+    for folder in pipeline.repo.work_trees("main"):
+        edited = _edited(pipeline.repo, folder, changed_paths(pipeline.repo, tip, new))
+        if edited:
+            names = ", ".join(edited)
+            return [Wait(f"a merge waits: {names} has uncommitted edits in {folder}",
+                         "commit or stash them, then: improve-git run")]  # fmt: skip
+    return [Wait("a merge is ready to land", "improve-git run")]
+
+
+def _edits(repo: Repository) -> list[Wait]:
+    """Name the pipeline's files whose edits a run does not see."""
+    waits = []
+    for folder in repo.work_trees("main"):
+        for name in _edited(repo, folder, OWN_FILES):
+            what = f"{name} has uncommitted edits: runs use what is committed"
+            waits.append(Wait(what, f"git -C {folder} commit {name}"))
+    return waits
+
+
+def _edited(repo: Repository, folder: Path, names: Sequence[str]) -> list[str]:
+    """Return which of a work tree's files differ from its HEAD; takes no lock of the user's."""
+    said = repo.git("diff", "--name-only", "--no-ext-diff", "-z", "HEAD", "--", *names,
+                    env={"GIT_OPTIONAL_LOCKS": "0"}, cwd=folder)  # fmt: skip
+    return [name for name in said.split("\0") if name]
