@@ -38,7 +38,7 @@ def write_elpv(folder: Path) -> Counter[str]:
         sys.exit("elpv needs the package elpv-dataset: pip install elpv-dataset")
     source = Path(elpv_dataset.__file__).parent / "data"
     counts: Counter[str] = Counter()
-    with new_folder(folder) as partial:
+    with new_folder(folder, durable=False) as partial:
         for line in (source / "labels.csv").read_text().splitlines():
             name, probability, _ = line.split()  # the third word tells mono- from polycrystalline
             nearest = min(ELPV_CLASSES, key=lambda value: abs(value - float(probability)))
@@ -56,7 +56,7 @@ def write_digits(folder: Path) -> Counter[str]:
 
 def write_emoji(folder: Path) -> Counter[str]:
     counts: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as temporary, new_folder(folder) as partial:
+    with tempfile.TemporaryDirectory() as temporary, new_folder(folder, durable=False) as partial:
         packages = {vendor: fetch_emoji(vendor, Path(temporary)) for vendor in EMOJI_VENDORS}
         emoji = json.loads((packages[EMOJI_VENDORS[0]] / "emoji.json").read_text())
         with (partial / "manifest.csv").open("w", newline="") as file:

@@ -1,5 +1,8 @@
 """Real image files for the tests, made by Pillow."""
 
+import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,15 @@ def save(path: Path, seed: int = 0, **options: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     picture(seed, **options).save(path)
     return path
+
+
+def huge_png() -> bytes:
+    """Return a file whose header promises 40,000 x 25,000 pixels, and little behind it."""
+    buffer = io.BytesIO()
+    picture(0, mode="L").save(buffer, "PNG")
+    header = b"IHDR" + struct.pack(">IIBBBBB", 40_000, 25_000, 1, 0, 0, 0, 0)
+    checked = header + struct.pack(">I", zlib.crc32(header))
+    return buffer.getvalue()[:12] + checked + buffer.getvalue()[12 + len(checked) :]
 
 
 def class_folders(root: Path, counts: dict[str, int], first: int = 0) -> Path:

@@ -2,7 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from improve_git.datasets.dataset import DataSet, Entry
 from improve_git.domain import PARTS
@@ -35,6 +35,7 @@ def make(entries, classes=("a", "b"), **values):
 ONE = make([Entry("a/1.png", "00", 0, "train"), Entry("b/2.png", "11", 1, "val", "g")])
 
 
+@settings(deadline=None)
 @given(ENTRIES, st.tuples(NAMES, NAMES), NAMES, st.lists(NAMES).map(tuple))
 def test_json_round_trip(entries, classes, source, unlabelled):
     before = make(

@@ -13,7 +13,7 @@ from improve_git.datasets.images import (
     fit,
     is_grey,
 )
-from picture_files import picture
+from picture_files import huge_png, picture
 from PIL import Image
 
 
@@ -143,7 +143,7 @@ def test_what_is_no_image_is_unreadable(data):
 
 
 def test_too_many_pixels_are_not_decoded():
-    data = encoded(Image.new("1", (40_000, 25_000)), "PNG")
+    data = huge_png()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(UnreadableImageError, match=r"40000x25000 pixels, above data.max_pix"):
@@ -151,7 +151,8 @@ def test_too_many_pixels_are_not_decoded():
 
 
 def test_the_limit_on_pixels_can_be_raised():
-    assert decoded(encoded(Image.new("L", (20_000, 10_000)), "PNG"), 64, 10**9).width == 20_000
+    with pytest.raises(UnreadableImageError, match=r"damaged: .*truncated"):
+        decoded(huge_png(), 64, 10**9)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -208,7 +209,7 @@ def test_channel_moments():
 WHOLE = [encoded(picture(1, (20, 20)), kind) for kind in FORMATS if kind not in ("MPO", "AVIF")]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_damage_never_escapes_as_another_error(data):
     content = bytearray(data.draw(st.sampled_from(WHOLE)))

@@ -130,7 +130,7 @@ ITEMS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(ITEMS, st.integers(0, 5), st.randoms())
 def test_whatever_the_items(items, seed, random):
     try:

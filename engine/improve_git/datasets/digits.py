@@ -18,7 +18,7 @@ def write(folder: Path) -> None:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    with new_folder(folder) as partial:
+    with new_folder(folder, durable=False) as partial:
         for number, (values, label) in enumerate(zip(digits.images, digits.target, strict=True)):
             target = partial / str(label) / f"{number:04}.png"
             target.parent.mkdir(exist_ok=True)

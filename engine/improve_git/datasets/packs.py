@@ -197,5 +197,5 @@ def _part_size(data_set: DataSet, part: Part, cache_side: int) -> int:
     lossy = sum(profile["formats"].get(name, 0) for name in LOSSY) / profile["images"]
     if size == (width, height):
         lossy = 0.0
-    cost = _JPEG_COST * lossy + _PNG_COST * (1 - lossy)
+    cost: float = _JPEG_COST * lossy + _PNG_COST * (1 - lossy)
     return round(pixels * (cost / 3 if profile["grey"] else cost))
