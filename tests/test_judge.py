@@ -3,7 +3,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from improve_git.errors import DataError
@@ -45,6 +45,13 @@ def test_three_classes_by_hand() -> None:
         # Observed squared distances 1 + 4; expected by chance (margins 4,2,2 and 4,3,1) 9.5.
         "quadratic_kappa": pytest.approx(1 - 5 / ((4 * (3 + 4) + 2 * (4 + 1) + 2 * (16 + 3)) / 8)),
     }
+
+
+def test_rounding_breaks_no_ties() -> None:
+    # The same confidence in class 0 twice; only the order in which a softmax sums differs.
+    logits = np.array([[1.3, 0.9, -0.7], [1.3, -0.7, 0.9]], dtype=np.float32)
+    areas = [score(logits, labels, "roc_auc", 3).value for labels in ([0, 1], [1, 0])]
+    assert areas == [(1 / 2 + 0) / 2, (1 / 2 + 1) / 2]
 
 
 def test_two_classes_use_the_second_ones_area() -> None:
@@ -102,6 +109,7 @@ def test_what_cannot_be_scored(logits: np.ndarray, labels: list[int]) -> None:
     arrays(np.float32, (6, 3), elements=st.floats(-(2.0**127), 2.0**127, width=32)),
     st.lists(st.integers(0, 2), min_size=6, max_size=6).filter(lambda found: len(set(found)) > 1),
 )
+@example(np.array([[-1, 0, 1]] * 6, dtype=np.float32) * np.float32(3e38), [0, 1, 2] * 2)
 def test_any_finite_logits_have_finite_scores_in_range(
     logits: np.ndarray, labels: list[int]
 ) -> None:
