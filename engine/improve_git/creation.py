@@ -92,8 +92,6 @@ def create(found: Plan, team: Team) -> Repository:
         _write(Repository.create(partial), found, team)
         partial.chmod(0o755)
         partial.replace(target)
-    except OSError as error:
-        raise PipelineError(f"{target} cannot be written: {error.strerror}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Repository(target)

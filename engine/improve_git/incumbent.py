@@ -77,7 +77,7 @@ class Incumbent:
         blob = trail.write_record(self.repo, measured | {"verdict": verdict})
         main_score = before.score if before and before.metric == measured["metric"] else None
         labels = trail.verdict_trailers(verdict, "", measured, blob, main_score=main_score)
-        subject = words.main_subject(verdict, measured)
+        subject = words.main_subject(verdict, measured, main_score)
         message = compose(subject, "", labels)
         tip = self.repo.commit(f"{commit}^{{tree}}", [commit], message, ENGINE)
         land(self.repo, self.pipeline.journal, tip, commit)

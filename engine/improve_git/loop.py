@@ -77,8 +77,9 @@ class Loop:
         assignment = self.team.assign(self.context(main, number, history))
         if assignment is None:
             return None
-        self.journal.append("claim", number=number)
         trail.assign(self.repo, number, assignment, main.commit, self.team.name)
+        # The branch is the claim; the journal remembers it in case the user deletes the branch.
+        self.journal.append("claim", number=number)
         return self.history().of(number)
 
     def rewrite(self, attempt: Attempt, main: Main) -> None:
@@ -141,7 +142,8 @@ class Loop:
         ref = branch_of(attempt.number, attempt.component, attempt.slug)
         budget = main.snapshot.settings.budget
         while True:
-            changed = trail.changed_paths(self.repo, self.repo.merge_base(ref, main.commit), ref)
+            base = self.repo.merge_base(ref, main.commit) or main.commit
+            changed = trail.changed_paths(self.repo, base, ref)
             if changed != [FILES[attempt.component]]:
                 names = ", ".join(changed) or "nothing"
                 reason = f"changes {names}, not {FILES[attempt.component]} alone"

@@ -108,7 +108,7 @@ class Bench:
         weights_out.parent.mkdir(parents=True, exist_ok=True)
         job = TrainJob(
             files=snapshot.files,
-            packs=self._packs(snapshot),
+            packs=self.packs(snapshot),
             spec=spec_of(snapshot, seconds, tuple(models)),
             weights=tuple(models.values()),
             limits=limits_of(settings, seconds + ALLOWANCE_SECONDS),
@@ -132,7 +132,7 @@ class Bench:
         trained = self.train(snapshot, title, seconds)
         if trained.status != "ok":
             return self._measurement(snapshot, trained, None)
-        predicted, logits = self.predict(snapshot, self._packs(snapshot) / "val", "predict")
+        predicted, logits = self.predict(snapshot, self.packs(snapshot) / "val", "predict")
         measurement = self._measurement(snapshot, trained, predicted)
         if predicted.status != "ok":
             failure = {k: getattr(predicted, k) for k in ("status", "reason", "detail", "log_tail")}
@@ -178,7 +178,8 @@ class Bench:
             "log_tail": trained.log_tail,
         }
 
-    def _packs(self, snapshot: Snapshot) -> Path:
+    def packs(self, snapshot: Snapshot) -> Path:
+        """Return the folder of a snapshot's packs, one a part; built where missing."""
         from improve_git.datasets.store import ready_packs
 
         name = id(snapshot.data_set)  # the pipeline hands out one object for one dataset.json

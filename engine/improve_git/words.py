@@ -62,10 +62,15 @@ def verdict_subject(attempt: Attempt, verdict: Verdict, reason: str, record: dic
     return f"{verb} {name}, {score_text(record['metric'], record['score'])} ({gain})"
 
 
-def main_subject(verdict: Verdict, measured: dict[str, Any]) -> str:
-    """Return the subject of a verdict on main itself."""
-    what = "the baseline" if verdict == "baseline" else "main as changed by hand"
-    return f"Measure {what}, {score_text(measured['metric'], measured['score'])}"
+def main_subject(verdict: Verdict, measured: dict[str, Any], before: float | None) -> str:
+    """Return the subject of a verdict on main itself; ``before`` is main's score until then."""
+    told = score_text(measured["metric"], measured["score"])
+    if verdict == "baseline":
+        return f"Measure the baseline, {told}"
+    gain = (
+        "" if before is None else f" ({gain_text(measured['metric'], measured['score'] - before)})"
+    )
+    return f"Measure main as it is now, {told}{gain}"
 
 
 def attempt_line(attempt: Attempt, text: str) -> str:

@@ -40,10 +40,11 @@ def _line(row: Attempt | Scored, metric: str) -> tuple[str | Text, ...]:
     score = "" if row.score is None else f"{row.score:.4f}"
     gained = row.score is not None and row.main_score is not None
     gain = gain_text(metric, row.score - row.main_score) if gained else ""  # type: ignore[operator]
-    verdict = row.verdict or "open"
+    verdict = clean(row.verdict or "open", 20)
     shown = Text(verdict, style=VERDICTS.get(verdict, ""))
     if not isinstance(row, Attempt):
-        return row.commit[:7], "", shown, score, gain, clean(row.subject)
+        what = clean(row.subject.rpartition(",")[0] or row.subject)
+        return row.commit[:7], "", shown, score, gain, what
     what = clean(f"{row.slug}: {row.hypothesis}" if row.hypothesis else row.slug)
     if verdict == "failed":
         what = clean(f"{row.slug}: {row.reason}")
@@ -62,14 +63,7 @@ def _plain(row: Attempt | Scored, metric: str) -> dict[str, Any]:
         "score": row.score,
         "main_score": row.main_score,
         "hypothesis": attempt.hypothesis if attempt else "",
-        "train_seconds": attempt.train_seconds if attempt else _seconds(row),
+        "train_seconds": row.train_seconds,
         "commit": row.commit,
         "date": row.date,
     }
-
-
-def _seconds(row: Any) -> float | None:
-    try:
-        return float(row.trailers["Train-Seconds"])
-    except (KeyError, ValueError):
-        return None

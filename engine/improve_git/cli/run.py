@@ -1,10 +1,14 @@
 """improve-git run: the loop, from the command line."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from improve_git.cli.options import in_pipeline, overrides
+
+if TYPE_CHECKING:
+    from improve_git.pipeline import Pipeline
 
 
 @click.command("run")
@@ -35,7 +39,7 @@ def command(folder: Path, cfg: bool, words: tuple[str, ...]) -> None:
         _run(pipeline)
 
 
-def _run(pipeline: "Pipeline") -> None:  # noqa: F821 - named here, imported above
+def _run(pipeline: "Pipeline") -> None:
     from improve_git.cli.display import Display
     from improve_git.loop import Loop
     from improve_git.sandboxes.select import open_sandbox

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import shlex
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -61,11 +60,6 @@ def clean(text: str, limit: int = 300) -> str:
 def visible(text: str) -> str:
     r"""Return foreign text with its lines and tabs; what could steer a terminal becomes \xNN."""
     return "".join(_visible(character) for character in text)
-
-
-def command(*words: str | Path) -> str:
-    """Return a command as it can be pasted into a shell."""
-    return shlex.join(map(str, words))
 
 
 def print_json(content: Any) -> None:

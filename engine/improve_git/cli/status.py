@@ -1,5 +1,6 @@
 """improve-git status: where a pipeline stands, on one screen."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,10 @@ def _show(screen: Console, found: Overview) -> None:
     for wait in found.waits:
         screen.print(f"waits for you: {clean(wait.what, 1000)}")
         if wait.fix:
-            screen.print(f"  fix: {wait.fix}")
+            screen.print(f"  fix: {wait.fix}", soft_wrap=True)
     if not (found.run or found.waits):
-        screen.print(f"next: improve-git run -C {found.pipeline}")
+        again = shlex.join(["improve-git", "run", "-C", str(found.pipeline)])
+        screen.print(f"next: {again}", soft_wrap=True)
 
 
 def _headline(found: Overview) -> str:

@@ -1,0 +1,108 @@
+"""The one fake: a sandbox that trains by reading a figure, so that the loop's tests take no time.
+
+Everything around it is real: Git, the data set, the judge, the gate, the journal. What a pipeline
+scores is the sum of the QUALITY figures in its three files; a file that says CRASH crashes.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from improve_git.datasets.dataset import DataSet
+from improve_git.domain import Assignment, Context, Design, Outcome, Rewrite
+from improve_git.sandboxes.base import PredictJob, TrainJob
+
+SOURCES = {
+    "data.py": "QUALITY = {}\n\n\ndef build_loaders(train_samples, tune_samples, spec):\n"
+    "    return [], []\n\n\ndef eval_transform(spec):\n    return None\n",
+    "model.py": "QUALITY = {}\n\n\ndef build_model(spec, pretrained=True):\n    return None\n",
+    "train.py": "QUALITY = {}\n\n\ndef train(model, train_loader, tune_loader, spec, report):\n"
+    "    return model\n",
+}
+
+
+def source(component: str, quality: float, extra: str = "") -> str:
+    """Return a component's file that is worth ``quality``."""
+    return SOURCES[f"{component}.py"].format(quality) + extra
+
+
+class ScriptedSandbox:
+    """Predicts as many val images right as the files' figures say."""
+
+    name = "scripted"
+    image = "scripted-1"
+
+    def __init__(self, data_set: DataSet) -> None:
+        self.labels = np.array(data_set.labels("val"))
+        self.classes = len(data_set.classes)
+        self.trained: list[str] = []  # what was trained, as text of the three files
+        self.before_training: Callable[[], None] = lambda: None
+        self.fail_sandbox = 0
+
+    def train(self, job: TrainJob, on_event: Callable[[dict[str, Any]], None]) -> Outcome:
+        self.before_training()
+        if self.fail_sandbox:
+            self.fail_sandbox -= 1
+            return Outcome("sandbox-error", reason="the engine is away")
+        text = "".join(job.files.values())
+        self.trained.append(text)
+        for status in ("crashed", "timeout", "out-of-memory"):
+            if f"# {status}" in text:
+                return Outcome(status, reason="as scripted", seconds=1.0, wall_seconds=1.0)
+        on_event({"event": "epoch", "epoch": 0, "loss": 1.0})
+        job.weights_out.write_bytes(text.encode())
+        curve = [{"epoch": 0, "loss": 1.0}]
+        return Outcome("ok", curve=curve, seconds=1.5, wall_seconds=2.0, peak_memory_bytes=2**30)
+
+    def predict(
+        self, job: PredictJob, on_event: Callable[[dict[str, Any]], None]
+    ) -> tuple[Outcome, np.ndarray | None]:
+        del on_event
+        text = job.weights_file.read_text()
+        share = min(1.0, sum(map(float, re.findall(r"QUALITY = ([0-9.]+)", text))))
+        right = np.arange(len(self.labels)) < round(share * len(self.labels))
+        predicted = np.where(right, self.labels, (self.labels + 1) % self.classes)
+        logits = np.eye(self.classes, dtype=np.float32)[predicted]
+        return Outcome("ok", seconds=0.2, wall_seconds=0.5), logits
+
+    def clear_leftovers(self, label_prefix: str) -> int:
+        del label_prefix
+        return 0
+
+
+class ScriptedTeam:
+    """Goes through a list of (component, slug, file) in order."""
+
+    name = "scripted"
+
+    def __init__(self, moves: list[tuple[str, str, str]], repairs: list[str] | None = None) -> None:
+        self.moves = moves
+        self.repairs = repairs or []
+        self.contexts: list[Context] = []
+
+    def design(self, context: Context, epochs: int | None) -> Design:
+        del epochs
+        self.contexts.append(context)
+        files = {f"{name}.py": source(name, 0.2) for name in ("data", "model", "train")}
+        return Design(files, "Write the first pipeline", "For the tests.")
+
+    def assign(self, context: Context) -> Assignment | None:
+        self.contexts.append(context)
+        if context.number > len(self.moves):
+            return None
+        component, slug, _ = self.moves[context.number - 1]
+        return Assignment(component, slug, f"{slug} helps", f"Do {slug}.", "+1 point")  # type: ignore[arg-type]
+
+    def rewrite(self, assignment: Assignment, context: Context) -> Rewrite:
+        text = self.moves[context.number - 1][2]
+        return Rewrite(text, f"Do {assignment.slug}", "Because it helps.")
+
+    def repair(
+        self, assignment: Assignment, failed_source: str, outcome: Outcome, context: Context
+    ) -> Rewrite | None:
+        del failed_source, context
+        if not self.repairs:
+            return None
+        text = self.repairs.pop(0)
+        return Rewrite(text, f"Repair {assignment.slug} after {outcome.status}", "It failed.")

@@ -1,0 +1,416 @@
+"""The loop on real Git with a scripted sandbox: verdicts, the trail, moved mains, resuming."""
+
+import itertools
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+from improve_git import creation, git
+from improve_git.errors import PipelineError, SandboxError
+from improve_git.history import read_history, read_record
+from improve_git.landing import LandingWaits
+from improve_git.loop import Loop
+from improve_git.messages import trailers
+from improve_git.observer import Silent
+from improve_git.pipeline import Pipeline
+from improve_git.trial import Bench
+from PIL import Image
+from scripted import ScriptedSandbox, ScriptedTeam, source
+
+
+@pytest.fixture(autouse=True, scope="module")
+def clock() -> Iterator[None]:
+    seconds = itertools.count(1_700_000_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(git, "now", lambda: f"{next(seconds)} +0000")
+        yield
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "photos"
+    for label, name in enumerate(("cats", "dogs")):
+        (folder / name).mkdir(parents=True)
+        for number in range(100):
+            colour = (number, 100 * label, number // 2)
+            Image.new("RGB", (8, 8), colour).save(folder / name / f"{number}.png")
+    return folder
+
+
+@dataclass
+class World:
+    """A pipeline, and what acts on it."""
+
+    pipeline: Pipeline
+    sandbox: ScriptedSandbox
+    team: ScriptedTeam
+
+    def run(self, *overrides: str) -> str:
+        pipeline = Pipeline.open(self.pipeline.repo.folder, overrides)
+        bench = Bench(pipeline, self.sandbox, Silent())
+        return Loop(pipeline, self.team, bench, Silent()).run()
+
+    def graph(self) -> list[str]:
+        """Return each commit, oldest first: its author and subject."""
+        log = self.pipeline.repo.log("--branches", "--reverse", "--date-order")
+        return [f"{c.author.name}: {c.subject}" for c in log]
+
+    def verdicts(self) -> list[tuple[int, str, str]]:
+        attempts = read_history(self.pipeline.repo).attempts
+        return [(a.number, str(a.verdict), a.reason) for a in attempts]
+
+    def commit(self, name: str, text: str) -> str:
+        """Commit a file as the user would."""
+        folder = self.pipeline.repo.folder
+        (folder / name).write_text(text)
+        subprocess.run(["git", "add", name], cwd=folder, check=True)
+        message = f"Edit {name} by hand"
+        subprocess.run(["git", "commit", "-q", "-m", message], cwd=folder, check=True)
+        return self.pipeline.repo.git("rev-parse", "HEAD")
+
+
+def make_world(
+    photos: Path, target: Path, moves: list[tuple[str, str, str]], repairs: list[str] | None = None
+) -> World:
+    team = ScriptedTeam(moves, repairs)
+    settings = ["data.split.val=0.4", "data.split.test=0.1", "budget.train_seconds=60"]
+    found = creation.plan(str(photos), target, settings)
+    repo = creation.create(found, team)
+    return World(Pipeline.open(repo.folder), ScriptedSandbox(found.data_set), team)
+
+
+@pytest.fixture
+def world(photos: Path, tmp_path: Path) -> Callable[..., World]:
+    return partial(make_world, photos, tmp_path / "pipeline")
+
+
+BETTER = source("model", 0.4)
+WORSE = source("train", 0.1)
+SAME = source("data", 0.2, "\n# only a comment\n")
+CRASH = source("train", 0.9, "\n# crashed\n")
+
+
+def test_the_trail_of_a_run(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER), ("train", "slower", WORSE), ("data", "same", SAME),
+               ("train", "crash", CRASH)])  # fmt: skip
+    assert w.run() == "nothing is left to try: the team knows no further move from this main"
+    assert w.graph() == [
+        "improve-git: Set up a pipeline for 200 images in 2 classes",
+        "Project Architect (scripted): Write the first pipeline",
+        "improve-git: Measure the baseline, accuracy 0.6000",
+        "Performance Analyst (scripted): Assign model.py: wider",
+        "Model Engineer (scripted): Do wider",
+        "improve-git: Merge 0001 model: wider, accuracy 0.8000 (+20.00 points)",
+        "Performance Analyst (scripted): Assign train.py: slower",
+        "Training Engineer (scripted): Do slower",
+        "improve-git: Reject 0002 train: slower, accuracy 0.7000 (-10.00 points)",
+        "Performance Analyst (scripted): Assign data.py: same",
+        "Data Engineer (scripted): Do same",
+        "improve-git: Reject 0003 data: same, accuracy 0.8000 (+0.00 points)",
+        "Performance Analyst (scripted): Assign train.py: crash",
+        "Training Engineer (scripted): Do crash",
+        "improve-git: Fail 0004 train: crash, crashed",
+    ]
+    repo = w.pipeline.repo
+    first_parent = [c.subject for c in repo.log("--first-parent", "main")]
+    assert first_parent[0].startswith("Merge 0001") and len(first_parent) == 4
+    said = trailers(repo.log("-1", "main")[0].message)
+    assert {k: v for k, v in said.items() if k not in ("Dataset", "Record")} == {
+        "Iteration": "1",
+        "Component": "model",
+        "Branch": "improve/0001-model-wider",
+        "Verdict": "merged",
+        "Reason": "accuracy 0.8000 over 0.6000 (+20.00 points)",
+        "Val-Accuracy": "0.8",
+        "Main-Accuracy": "0.6",
+        "Seeds": "0",
+        "Train-Seconds": "1.5",
+        "Sandbox": "scripted",
+        "Image": "scripted-1",
+    }
+    record = read_record(repo, said["Record"])
+    assert record and record["judgement"]["confusion"] == [[35, 5], [11, 29]]
+    assert repo.notes()[repo.resolve("main") or ""] == said["Record"]
+    assert repo.git("show", "--first-parent", "-m", "--format=", "--name-only", "main") == (
+        "model.py"
+    )
+    assert "Model Engineer" in repo.git("blame", "main", "--", "model.py").splitlines()[0]
+    assert repo.git("status", "--porcelain") == ""
+    assert (repo.folder / "model.py").read_text() == BETTER
+
+
+def test_every_verdict_has_its_record_as_a_note(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER), ("train", "crash", CRASH)])
+    w.run()
+    history = read_history(w.pipeline.repo)
+    scored = [s.commit for s in history.main] + [a.commit for a in history.attempts]
+    assert set(w.pipeline.repo.notes()) == set(scored)
+
+
+def test_agents_are_told_scores_and_the_profile_but_nothing_else_of_val(
+    world: Callable[..., World],
+) -> None:
+    w = world([("model", "wider", BETTER), ("train", "slower", WORSE)])
+    w.run()
+    context = w.team.contexts[-1]
+    assert [(a.slug, a.verdict, a.score, a.main_score) for a in context.attempts] == [
+        ("wider", "merged", 0.8, 0.6),
+        ("slower", "rejected", 0.7, 0.8),
+    ]
+    assert context.files["model.py"] == BETTER
+
+
+def test_repairs_are_further_commits_and_bounded(world: Callable[..., World]) -> None:
+    mended = source("train", 0.5)
+    w = world([("train", "crash", CRASH)], [CRASH + "#\n", mended])
+    w.run()
+    assert w.graph()[-3:] == [
+        "Training Engineer (scripted): Repair crash after crashed",
+        "Training Engineer (scripted): Repair crash after crashed",
+        "improve-git: Merge 0001 train: crash, accuracy 0.9000 (+30.00 points)",
+    ]
+    w = world_again(w, [CRASH + "# 1\n", CRASH + "# 2\n", CRASH + "# 3\n"])
+    w.team.moves = [("train", "x", source("train", 0.1)), ("train", "again", CRASH)]
+    w.run("budget.repairs=1")
+    assert w.verdicts()[1] == (2, "failed", "crashed: as scripted")
+    assert sum("Repair again" in line for line in w.graph()) == 1
+
+
+def world_again(w: World, repairs: list[str]) -> World:
+    w.team.repairs = repairs
+    return w
+
+
+def test_a_candidate_that_touches_nothing_or_breaks_the_contract_is_not_trained(
+    world: Callable[..., World],
+) -> None:
+    w = world([("model", "nothing", source("model", 0.2)), ("model", "broken", "def x(:\n")])
+    w.run()
+    (_, one, reason), (_, other, why) = w.verdicts()
+    assert (one, reason) == ("failed", "invalid: changes nothing, not model.py alone")
+    assert other == "failed" and why.startswith("invalid: ")
+    assert len(w.sandbox.trained) == 1  # the baseline
+
+
+def test_a_baseline_that_fails_is_repaired_or_stops_the_run(world: Callable[..., World]) -> None:
+    w = world([], [source("train", 0.3)])
+    w.commit("train.py", CRASH)
+    # The user's commit stands on an unmeasured main, so it counts as the baseline.
+    assert w.run().startswith("nothing is left")
+    assert w.graph()[-2:] == [
+        "Training Engineer (scripted): Repair repair after crashed",
+        "improve-git: Measure the baseline, accuracy 0.7000",
+    ]
+
+
+def test_a_baseline_beyond_repair_names_the_reason(world: Callable[..., World]) -> None:
+    w = world([])
+    w.commit("train.py", CRASH)
+    with pytest.raises(PipelineError, match="cannot be trained: crashed: as scripted"):
+        w.run()
+
+
+def test_nothing_is_trained_twice(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER), ("model", "back", source("model", 0.2))])
+    w.run()
+    assert len(w.sandbox.trained) == 2  # the way back is answered from memory
+    assert w.verdicts()[1][1] == "rejected"
+
+
+def test_a_budget_counts_all_runs(world: Callable[..., World]) -> None:
+    w = world([("model", f"m{n}", source("model", 0.2 + n / 100)) for n in range(1, 9)])
+    assert w.run("budget.iterations=2") == "2 of 2 iterations are done"
+    assert w.run("budget.iterations=2") == "2 of 2 iterations are done"
+    assert w.run("budget.iterations=3") == "3 of 3 iterations are done"
+    assert [n for n, *_ in w.verdicts()] == [1, 2, 3]
+    assert "hours of training are spent" in w.run("budget.hours=0.001")
+
+
+# Main moves while a candidate is being trained (invariant 2)
+
+
+def meanwhile(w: World, training: int, act: Callable[[], object]) -> None:
+    """Let the user act while the n-th training (from 1, the baseline's) is under way."""
+    count = itertools.count(1)
+    w.sandbox.before_training = lambda: act() if next(count) == training else None  # type: ignore[func-returns-value]
+
+
+def test_a_change_elsewhere_merges_without_ado(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER)])
+    meanwhile(w, 2, lambda: w.commit("README.md", "mine\n"))
+    w.run()
+    assert w.verdicts() == [(1, "merged", "accuracy 0.8000 over 0.6000 (+20.00 points)")]
+    assert w.pipeline.repo.read("main", "README.md") == "mine\n"
+    assert len(w.sandbox.trained) == 2
+
+
+def test_a_change_of_another_component_is_measured_and_taken_in(
+    world: Callable[..., World],
+) -> None:
+    w = world([("model", "wider", BETTER)])
+    users = source("train", 0.3)
+    meanwhile(w, 2, lambda: w.commit("train.py", users))
+    w.run()
+    assert w.graph()[-4:] == [
+        "Test User: Edit train.py by hand",
+        "improve-git: Measure main as it is now, accuracy 0.7000 (+10.00 points)",
+        "improve-git: Merge main into the candidate",
+        "improve-git: Merge 0001 model: wider, accuracy 0.9000 (+20.00 points)",
+    ]
+    assert w.pipeline.repo.read("main", "train.py") == users
+    assert w.pipeline.repo.read("main", "model.py") == BETTER
+
+
+def test_a_change_of_the_candidates_own_component_supersedes_it(
+    world: Callable[..., World],
+) -> None:
+    w = world([("model", "wider", BETTER)])
+    users = source("model", 0.1)
+    meanwhile(w, 2, lambda: w.commit("model.py", users))
+    w.run()
+    assert w.verdicts() == [(1, "rejected", "superseded: model.py was changed on main meanwhile")]
+    assert w.pipeline.repo.read("main", "model.py") == users
+
+
+def test_a_scored_setting_that_changes_is_measured_again(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER)])
+    text = w.pipeline.repo.read("main", "improve.yaml")
+    changed = text.replace("\nseed: 0", "\nseed: 7")
+    assert changed != text
+    meanwhile(w, 2, lambda: w.commit("improve.yaml", changed))
+    w.run()
+    merge = trailers(w.pipeline.repo.log("-1", "main")[0].message)
+    assert (merge["Verdict"], merge["Seeds"]) == ("merged", "7")
+    assert len(w.sandbox.trained) == 4  # both, on both seeds
+
+
+def test_a_worse_commit_of_the_user_is_measured_never_reverted(
+    world: Callable[..., World],
+) -> None:
+    w = world([])
+    w.run()
+    users = w.commit("train.py", WORSE)
+    w.run()
+    assert w.graph()[-1] == (
+        "improve-git: Measure main as it is now, accuracy 0.5000 (-10.00 points)"
+    )
+    assert w.pipeline.repo.is_ancestor(users, "main")
+
+
+def test_uncommitted_edits_make_the_merge_wait_and_the_next_run_lands_it(
+    world: Callable[..., World],
+) -> None:
+    w = world([("model", "wider", BETTER)])
+    edited = w.pipeline.repo.folder / "model.py"
+    meanwhile(w, 2, lambda: edited.write_text("mine\n"))
+    with pytest.raises(LandingWaits, match=r"model\.py has uncommitted edits"):
+        w.run()
+    assert edited.read_text() == "mine\n"
+    assert w.verdicts() == [(1, "None", "")]
+    w.pipeline.repo.git("checkout", "-q", "--", "model.py")
+    w.run()
+    assert w.verdicts()[0][1] == "merged"
+    assert len(w.sandbox.trained) == 2  # the collected result was kept
+
+
+# Resuming
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing of ours catches it."""
+
+
+KILLED_MOVES = [("model", "wider", BETTER), ("train", "crash", CRASH)]
+WRITES = {"update-ref", "commit-tree", "read-tree", "notes", "hash-object", "write-tree"}
+STEPS = 34  # how often an undisturbed run writes
+
+
+@pytest.fixture(scope="module")
+def calm(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path]:
+    """An undisturbed run, and a copy of its pipeline from before it."""
+    folder = tmp_path_factory.mktemp("calm")
+    world = make_world(photos, folder / "pipeline", KILLED_MOVES)
+    shutil.copytree(world.pipeline.repo.folder, folder / "before", symlinks=True)
+    world.run()
+    return world, folder / "before"
+
+
+@pytest.mark.parametrize("step", range(STEPS + 1))
+def test_a_run_that_is_killed_anywhere_carries_on(
+    calm: tuple[World, Path], monkeypatch: pytest.MonkeyPatch, step: int, tmp_path: Path
+) -> None:
+    undisturbed, before = calm
+    shutil.copytree(before, tmp_path / "pipeline", symlinks=True)
+    pipeline = Pipeline.open(tmp_path / "pipeline")
+    sandbox = ScriptedSandbox(pipeline.snapshot("main").data_set)
+    w = World(pipeline, sandbox, ScriptedTeam(KILLED_MOVES))
+    writes = itertools.count()
+    real = git.Repository.git
+
+    def dying(self: git.Repository, *command: str, **more: object) -> str:
+        if command[0] in WRITES and next(writes) == step:
+            raise Killed
+        return real(self, *command, **more)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(git.Repository, "git", dying)
+        with nullcontext() if step == STEPS else pytest.raises(Killed):
+            w.run()
+    w.run()
+    assert w.graph() == undisturbed.graph()
+    assert w.verdicts() == undisturbed.verdicts()
+    assert len(w.sandbox.trained) <= 4  # three, and the training under way when it was killed
+    assert w.pipeline.repo.git("status", "--porcelain") == ""
+    history = read_history(w.pipeline.repo)
+    scored = {s.commit for s in history.main} | {a.commit for a in history.attempts}
+    assert scored <= set(w.pipeline.repo.notes())
+
+
+def test_a_failing_sandbox_is_retried_and_never_counted(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER)])
+    w.sandbox.fail_sandbox = 2
+    w.run()
+    assert w.verdicts()[0][1] == "merged"
+    w = world_broken(w)
+    with pytest.raises(SandboxError, match="the sandbox failed 3 times: the engine is away"):
+        w.run()
+    assert [v for _, v, _ in w.verdicts()] == ["merged", "None"]
+    w.sandbox.fail_sandbox = 0
+    w.run()
+    assert [v for _, v, _ in w.verdicts()] == ["merged", "rejected"]
+
+
+def world_broken(w: World) -> World:
+    w.sandbox.fail_sandbox = 99
+    w.team.moves.append(("train", "slower", WORSE))
+    return w
+
+
+def test_another_image_has_main_measured_again(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER)])
+    w.run()
+    w.sandbox.image = "scripted-2"
+    w.run()
+    said = trailers(w.pipeline.repo.log("-1", "main")[0].message)
+    assert (said["Verdict"], said["Image"]) == ("measured", "scripted-2")
+
+
+def test_a_bare_clone_can_be_improved(world: Callable[..., World], tmp_path: Path) -> None:
+    w = world([("model", "wider", BETTER)])
+    w.pipeline.repo.git("clone", "-q", "--bare", str(w.pipeline.repo.folder), str(tmp_path / "b"))
+    bare = World(Pipeline.open(tmp_path / "b"), w.sandbox, w.team)
+    bare.run()
+    assert bare.verdicts()[0][1] == "merged"
+    assert (tmp_path / "b" / "improve" / "journal").exists()
+
+
+def test_a_branch_named_improve_is_reported_at_once(world: Callable[..., World]) -> None:
+    w = world([])
+    w.pipeline.repo.git("branch", "improve")
+    with pytest.raises(PipelineError, match="a branch named improve is in the way"):
+        w.run()
