@@ -1,0 +1,1 @@
+"""The teams that write pipelines."""

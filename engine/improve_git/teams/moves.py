@@ -1,0 +1,266 @@
+"""The playbook's moves: one step of one setting, from what the incumbent's files say now.
+
+The files hold all state. A component's settings are read back from the constants of its file by
+the syntax tree, and a move renders the file again with one of them changed, so moves add up.
+"""
+
+import ast
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from improve_git.domain import COMPONENTS, FILES, Component, Context
+from improve_git.files import shipped
+from improve_git.templates import literal, render
+
+Settings = dict[str, Any]
+MAX_SLUG = 40
+LEAST_FOR_BACKBONE = 48  # pixels: the pretrained networks halve the side five times
+_CONSTANT = re.compile(r"^(?P<name>[A-Z][A-Z0-9_]*) = (?P<value>.+?)(?P<comment>  #.*)?$")
+
+
+@dataclass(frozen=True)
+class Move:
+    """A change of one component's settings, and what an expert expects of it."""
+
+    slug: str
+    component: Component
+    subject: str  # of the commit
+    reason: str  # one sentence
+    source: str  # where the method is described
+    before: Settings  # the settings that change, as they are
+    after: Settings  # and as they would be
+    gain: float  # expected, as a share of the remaining error
+    sd: float  # of that expectation
+    cost: float  # training time as a multiple of the present one
+    inverse: str = ""  # slug of the move back
+
+    @property
+    def change(self) -> str:
+        """The change in numbers: ``EPOCHS from 4 to 6``."""
+        return ", ".join(
+            f"{name} from {literal(self.before[name])} to {literal(value)}"
+            for name, value in self.after.items()
+        )
+
+
+@cache
+def catalogue() -> dict[str, Any]:
+    """Return the content of playbook.yaml."""
+    import yaml
+
+    content = yaml.safe_load((shipped("component_templates") / "playbook.yaml").read_text())
+    if not isinstance(content, dict):
+        raise TypeError("playbook.yaml holds no mapping")
+    return content
+
+
+def defaults(component: Component) -> Settings:
+    """Return the value of every setting of a component that leaves it out of the file."""
+    return {name: _frozen(value) for name, value in catalogue()["defaults"][component].items()}
+
+
+def write(component: Component, settings: Settings) -> str:
+    """Return a component's file for the given settings; those not given take their default."""
+    return render(f"{FILES[component]}.j2", **{**defaults(component), **settings})
+
+
+def read(component: Component, source: str) -> Settings | None:
+    """Return the settings that a component's file says, or None where it is not the playbook's.
+
+    It is the playbook's where rendering the settings gives the file back: a person may have
+    changed the values of its constants, nothing else.
+    """
+    try:
+        settings = defaults(component) | _constants(source, defaults(component))
+        same = _canonical(write(component, settings)) == _canonical(source)
+    except (SyntaxError, ValueError, TypeError):
+        return None
+    return settings if same else None
+
+
+def neighbours(context: Context) -> list[Move]:
+    """Return every move that the incumbent, the data set and the weights at hand allow."""
+    found = {
+        component: settings
+        for component in COMPONENTS
+        if (settings := read(component, context.files[FILES[component]])) is not None
+    }
+    together: Settings = {}
+    for settings in found.values():
+        together |= settings
+    moves: list[Move] = []
+    for knob in catalogue()["knobs"]:
+        component = knob["component"]
+        if component in found and component in context.components:
+            moves += _steps(knob, found[component], together, context)
+    large = together.get("IMAGE_SIZE", LEAST_FOR_BACKBONE) >= LEAST_FOR_BACKBONE
+    if large and "model" in found and "model" in context.components:
+        moves += _backbones(found["model"], context)
+    return moves
+
+
+def backbones_at_hand(context: Context) -> dict[str, float]:
+    """Return the known backbones whose weights are at hand, smallest first: millions of weights."""
+    sizes: dict[str, float] = catalogue()["backbones"]
+    at_hand = [name for name in sizes if name in context.weights]
+    return {name: sizes[name] for name in sorted(at_hand, key=lambda name: sizes[name])}
+
+
+def _steps(knob: dict[str, Any], own: Settings, together: Settings, context: Context) -> list[Move]:
+    """Return the moves up and down one knob."""
+    needs = knob.get("needs", {})
+    if not _applies(needs, together, context):
+        return []
+    name = knob["knob"]
+    value = own[name]
+    moves = []
+    for direction, other in (("up", "down"), ("down", "up")):
+        step = knob[direction]
+        target = _target(knob, value, up=direction == "up", context=context)
+        if target is None:
+            continue
+        after = {name: target, **step.get("also", {})}
+        back = direction == "down"
+        moves.append(
+            Move(
+                slug=step["slug"],
+                component=knob["component"],
+                subject=step["subject"],
+                reason=knob["reason"],
+                source=knob["source"],
+                before={changed: own[changed] for changed in after},
+                after=after,
+                gain=step.get("gain", -knob["gain"] if back else knob["gain"]),
+                sd=knob["sd"],
+                cost=_cost(knob, value, target, back),
+                inverse=knob[other]["slug"],
+            )
+        )
+    return moves
+
+
+def _cost(knob: dict[str, Any], value: Any, target: Any, back: bool) -> float:
+    if power := knob.get("cost_power"):
+        return float((target / value) ** power)
+    cost = float(knob.get("cost", 1.0))
+    return 1 / cost if back else cost
+
+
+def _target(knob: dict[str, Any], value: Any, *, up: bool, context: Context) -> Any:
+    """Return the next value of a knob, or None at the end of its ladder.
+
+    A number that a person has set between two rungs counts as the nearer one.
+    """
+    step = 1 if up else -1
+    if "factor" in knob:
+        low, high = knob["bounds"]
+        target = float(f"{value * knob['factor'] ** step:.2g}")
+        return target if low <= target <= high else None
+    ladder = [_frozen(rung) for rung in knob["ladder"]]
+    ladder = [rung for rung in ladder if _possible(knob, rung, context) or rung == value]
+    if isinstance(value, int | float):
+        value = min(ladder, key=lambda rung: abs(rung - value))
+    if value not in ladder:
+        return None
+    place = ladder.index(value) + step
+    return ladder[place] if 0 <= place < len(ladder) else None
+
+
+def _possible(knob: dict[str, Any], rung: Any, context: Context) -> bool:
+    """Say whether a value makes sense for the data set."""
+    if knob.get("needs", {}).get("preserving_value"):
+        return set(rung) <= set(context.label_preserving)
+    if knob["knob"] == "IMAGE_SIZE":  # beyond twice the images' own size there is nothing to see
+        return bool(rung <= 2 * side(context.profile))
+    return True
+
+
+def _applies(needs: dict[str, Any], settings: Settings, context: Context) -> bool:
+    """Say whether the conditions of a knob hold. What is not known of an edited file fails none."""
+    profile = context.profile
+    pretrained = bool(settings["BACKBONE"]) if "BACKBONE" in settings else None
+    shape = [profile[axis]["median"] for axis in ("width", "height")]
+    checks: dict[str, Callable[[Any], bool]] = {
+        "preserving": lambda names: set(names) <= set(context.label_preserving),
+        "preserving_value": lambda _: True,  # of each rung, see _possible
+        "imbalance": lambda least: profile["imbalance"] >= least,
+        "image_size": lambda least: settings.get("IMAGE_SIZE", least) >= least,
+        "pretrained": lambda wanted: pretrained in (wanted, None),
+        "not_square": lambda _: max(shape) > 1.1 * min(shape),
+    }
+    return all(checks[name](wanted) for name, wanted in needs.items())
+
+
+def side(profile: dict[str, Any]) -> int:
+    """Return the median length of the images' longer side in pixels."""
+    return int(max(profile["width"]["median"], profile["height"]["median"]))
+
+
+def _backbones(own: Settings, context: Context) -> list[Move]:
+    """Return a move to each backbone at hand that the model does not have yet."""
+    sizes = backbones_at_hand(context)
+    present = sizes.get(own["BACKBONE"])
+    moves = []
+    for name, size in sizes.items():
+        if name == own["BACKBONE"]:
+            continue
+        ratio = size / present if present else 1.0
+        moves.append(
+            Move(
+                slug=_backbone_slug(name),
+                component="model",
+                subject=f"Use the backbone {name}"[:72],
+                reason="Better ImageNet features transfer better, at a price in time.",
+                source="Kornblith et al. 2018, arXiv:1805.08974",
+                before={"BACKBONE": own["BACKBONE"]},
+                after={"BACKBONE": name},
+                gain=0.15 if ratio >= 1 else -0.05,
+                sd=0.15,
+                cost=ratio,
+                inverse=_backbone_slug(own["BACKBONE"]) if own["BACKBONE"] else "",
+            )
+        )
+    return moves
+
+
+def _backbone_slug(name: str) -> str:
+    slug = "backbone-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    if len(slug) <= MAX_SLUG:
+        return slug
+    digest = hashlib.sha256(name.encode()).hexdigest()[:6]
+    return f"{slug[: MAX_SLUG - 7].rstrip('-')}-{digest}"
+
+
+def _constants(source: str, known: Settings) -> Settings:
+    """Return the known constants that a file assigns at its top level."""
+    found: Settings = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if name in known:
+                found[name] = ast.literal_eval(node.value)
+    return found
+
+
+def _canonical(source: str) -> list[str]:
+    """Return a file's lines with each constant's value in one spelling (3e-4 is 0.0003)."""
+    lines = []
+    for line in source.splitlines():
+        match = _CONSTANT.match(line)
+        try:
+            value = literal(ast.literal_eval(match["value"])) if match else ""
+        except (ValueError, SyntaxError, TypeError):
+            match = None
+        if match:
+            lines.append(f"{match['name']} = {value}{match['comment'] or ''}")
+        else:
+            lines.append(line)
+    return lines
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
