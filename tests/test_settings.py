@@ -239,6 +239,11 @@ def test_what_is_written_reads_back(some: Settings) -> None:
     assert compose(render(some)) == some
 
 
+def test_a_path_that_could_not_be_read_back_is_not_written() -> None:
+    with pytest.raises(SettingsError, match="rename the folder"):
+        improve_yaml(Settings(data=DataSettings(images="/photos/${cats}")))
+
+
 def test_improve_yaml_is_small_and_commented() -> None:
     text = improve_yaml(replace(Settings(), data=DataSettings(images="/photos")))
     lines = text.splitlines()

@@ -5,14 +5,16 @@ import re
 from dataclasses import asdict
 from typing import Any
 
-from improve_git.schema import CHOICES, LABEL_PRESERVING, METRICS, Settings
+from improve_git.schema import CHOICES, LABEL_PRESERVING, METRICS, Settings, check_values
 
 
 def improve_yaml(settings: Settings) -> str:
     """Return the small, commented improve.yaml that composes to exactly these settings.
 
     What decides a score is always written; of the rest, what differs from the defaults.
+    Raises SettingsError for values that could not be read back.
     """
+    check_values(settings)
     default = Settings()
     lines = [
         "# The settings of this pipeline. `improve-git run --cfg` prints all that are in force;",

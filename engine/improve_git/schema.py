@@ -144,6 +144,11 @@ def check_word(where: str, word: str, words: Sequence[str]) -> None:
 def check_values(settings: Settings) -> None:
     """Raise SettingsError for a value of the right type that cannot be meant."""
     data, box, budget = settings.data, settings.sandbox, settings.budget
+    if "${" in data.images or "???" in data.images:
+        raise SettingsError(
+            f"data.images: {data.images!r} has ${{ or ???, which settings never read",
+            "rename the folder, or reach it through a symbolic link",
+        )
     split = asdict(data.split)
     positive = {
         "data.cache_side": data.cache_side,
