@@ -36,6 +36,11 @@ class Scored:
     date: str
     trailers: dict[str, str]
 
+    @property
+    def train_seconds(self) -> float | None:
+        """How long its training took inside the sandbox."""
+        return _number(self.trailers.get("Train-Seconds"))
+
 
 @dataclass(frozen=True)
 class History:

@@ -68,7 +68,7 @@ def _find_parts(root: Path, parts: dict[str, Part], ignored: list[str]) -> Listi
         folders = _subfolders(root / name)
         foreign = [folder for folder in folders if _as_text(folder) not in classes]
         if part == "test" and len(foreign) == len(folders):
-            unlabelled = list(_walk(root, name))
+            unlabelled = list(walk(root, name))
             continue
         if not folders:
             raise DataError(
@@ -95,7 +95,7 @@ def _find_classes(
             raise DataError(f"two class folders are called {label!r}", "rename one of them")
         names[label] = folder
         inner = str(Path(top) / folder)
-        paths = list(_walk(root, inner))
+        paths = list(walk(root, inner))
         if not paths:
             raise DataError(
                 f"the class folder {inner!r} is empty",
@@ -105,7 +105,7 @@ def _find_classes(
     return class_order(set(names)), tuple(files)
 
 
-def _walk(root: Path, top: str) -> Iterator[str]:
+def walk(root: Path, top: str) -> Iterator[str]:
     """Yield the files below a folder, sorted, relative to the root.
 
     Links to folders are followed, each real folder once: a loop ends, and a copy is not doubled.
