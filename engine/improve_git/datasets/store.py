@@ -19,6 +19,18 @@ def images_root(settings: DataSettings, state: Path) -> Path:
     return locate(settings.images, state / "digits")
 
 
+def packs_folder(data_set: DataSet, state: Path, settings: DataSettings) -> Path:
+    """Return where a data set's packs are kept, whether they are there or not."""
+    content = [[e.sha256, e.label, e.group, e.part] for e in data_set.entries]
+    name = hashlib.sha256(json.dumps([content, settings.cache_side]).encode()).hexdigest()[:16]
+    return state / "packs" / name
+
+
+def are_ready(folder: Path) -> bool:
+    """Say whether the packs of all parts are there."""
+    return all((folder / part / "pack.json").exists() for part in PARTS)
+
+
 def ready_packs(
     data_set: DataSet, state: Path, settings: DataSettings, say: Callable[[str], None]
 ) -> Path:
@@ -29,10 +41,8 @@ def ready_packs(
     """
     root = images_root(settings, state)
     check_present(data_set, root, cache=state / "images-seen.json")
-    content = [[e.sha256, e.label, e.group, e.part] for e in data_set.entries]
-    name = hashlib.sha256(json.dumps([content, settings.cache_side]).encode()).hexdigest()[:16]
-    folder = state / "packs" / name
-    if all((folder / part / "pack.json").exists() for part in PARTS):
+    folder = packs_folder(data_set, state, settings)
+    if are_ready(folder):
         return folder
     needed = packs_size(data_set, settings.cache_side)
     say(f"packing {len(data_set.entries):,} images, about {needed / 2**20:.0f} MiB on disk")
