@@ -6,6 +6,7 @@ is not as expected counts as absent here, and is told by `improve-git run`.
 
 import json
 import math
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -246,7 +247,7 @@ def _edits(repo: Repository) -> list[Wait]:
     for folder in repo.work_trees("main"):
         for name in _edited(repo, folder, OWN_FILES):
             what = f"{name} has uncommitted edits: runs use what is committed"
-            waits.append(Wait(what, f"git -C {folder} commit {name}"))
+            waits.append(Wait(what, shlex.join(["git", "-C", str(folder), "commit", name])))
     return waits
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from improve_git import git, trail
 from improve_git.datasets.dataset import DataSet, Entry
 from improve_git.domain import FILES, Assignment, Component, Design, Rewrite, Verdict
@@ -41,6 +40,9 @@ def data_set() -> DataSet:
         "class_counts": [20, 20],
         "parts": counts,
         "part_class_counts": {part: [count // 2] * 2 for part, count in counts.items()},
+        "width": {"min": 8, "median": 8, "max": 8},
+        "height": {"min": 8, "median": 8, "max": 8},
+        "formats": {"PNG": 40},
         "mean": [0.5] * 3,
         "std": [0.2] * 3,
     }
