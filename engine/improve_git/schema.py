@@ -144,12 +144,6 @@ def check_word(where: str, word: str, words: Sequence[str]) -> None:
 def check_values(settings: Settings) -> None:
     """Raise SettingsError for a value of the right type that cannot be meant."""
     data, box, budget = settings.data, settings.sandbox, settings.budget
-    if "${" in data.images or "???" in data.images:
-        raise SettingsError(
-            f"data.images: {data.images!r} has ${{ or ???, which settings never read",
-            "rename the folder, or reach it through a symbolic link",
-        )
-    split = asdict(data.split)
     positive = {
         "data.cache_side": data.cache_side,
         "data.max_pixels": data.max_pixels,
@@ -172,15 +166,7 @@ def check_values(settings: Settings) -> None:
     for key, count in counts.items():
         if not 0 <= count < 2**32:
             raise SettingsError(f"{key}: {count} is not between 0 and 4294967295")
-    for key, fraction in split.items():
-        if not 0 < fraction < 1:
-            raise SettingsError(f"data.split.{key}: {fraction} is not between 0 and 1")
-    if sum(split.values()) >= 1:
-        raise SettingsError("data.split: tune, val and test leave nothing for training")
-    if not 0 <= data.max_unreadable <= 1:
-        raise SettingsError(f"data.max_unreadable: {data.max_unreadable} is not between 0 and 1")
-    for word in data.label_preserving:
-        check_word("data.label_preserving", word, LABEL_PRESERVING)
+    _check_data(data)
     for key in ("memory", "scratch", "shm", "output"):
         parse_bytes(getattr(box, key), f"sandbox.{key}")
     if not re.fullmatch(r"all|none|\d+(,\d+)*", box.gpus):
@@ -190,3 +176,21 @@ def check_values(settings: Settings) -> None:
         isinstance(names, list) and all(isinstance(name, str) for name in names)
     ):
         raise SettingsError("weights: neither auto nor a list of timm model names")
+
+
+def _check_data(data: DataSettings) -> None:
+    if "${" in data.images or "???" in data.images:
+        raise SettingsError(
+            f"data.images: {data.images!r} has ${{ or ???, which settings never read",
+            "rename the folder, or reach it through a symbolic link",
+        )
+    split = asdict(data.split)
+    for key, fraction in split.items():
+        if not 0 < fraction < 1:
+            raise SettingsError(f"data.split.{key}: {fraction} is not between 0 and 1")
+    if sum(split.values()) >= 1:
+        raise SettingsError("data.split: tune, val and test leave nothing for training")
+    if not 0 <= data.max_unreadable <= 1:
+        raise SettingsError(f"data.max_unreadable: {data.max_unreadable} is not between 0 and 1")
+    for word in data.label_preserving:
+        check_word("data.label_preserving", word, LABEL_PRESERVING)
