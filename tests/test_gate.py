@@ -3,6 +3,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from improve_git.gate import Decision, Scores, decide
 from improve_git.settings import METRICS
 

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import improve_git
 import pytest
+
+import improve_git
 
 ROOT = Path(__file__).parent.parent
 # Each takes a noticeable part of a second to load; torch and litellm take several.

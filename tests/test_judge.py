@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
 from improve_git.errors import DataError
 from improve_git.judge import (
     Resolution,

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from improve_git.errors import SettingsError
 from improve_git.schema import LABEL_PRESERVING
 from improve_git.settings import (
