@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from improve_git import git, trail
 from improve_git.datasets.dataset import DataSet, Entry
 from improve_git.domain import FILES, Assignment, Component, Design, Rewrite, Verdict
@@ -120,10 +121,12 @@ class ExampleTrail:
 
     def score_main(self, verdict: Verdict, record: dict[str, Any]) -> str:
         """Write a verdict on main itself."""
-        before = None if verdict == "baseline" else self.record["score"]
+        before = None if verdict == "baseline" else self.record.get("score")
         blob = trail.write_record(self.repo, record | {"verdict": verdict})
         labels = trail.verdict_trailers(verdict, "", record, blob, main_score=before)
-        tip = trail.close(self.repo, MAIN, compose(main_subject(verdict, record), "", labels))
+        tip = trail.close(
+            self.repo, MAIN, compose(main_subject(verdict, record, before), "", labels)
+        )
         self.repo.add_note(tip, blob)
         self.pipeline.journal.append("result", key="k", record=blob, seconds=22.5)
         self.record = record
@@ -188,8 +191,8 @@ class ExampleTrail:
 
 
 def pin_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every commit be a minute after the last, beginning at one date."""
-    ticks = itertools.count(1_700_000_000, 1)
+    """Let every commit be after the last one, beginning at one date."""
+    ticks = itertools.count(1_700_000_000)
     monkeypatch.setattr(git, "now", lambda: f"{next(ticks)} +0000")
 
 

@@ -75,7 +75,8 @@ def _show(screen: Console, found: Account) -> None:
         screen.print("\nfigures")
         columns(screen, figures, indent=2)
     if found.verdict and found.record is None:
-        screen.print(f"\nits record is not in this clone; fetch it: {FETCH_NOTES}")
+        screen.print("\nits record is not in this clone; fetch it:")
+        screen.print(f"  {FETCH_NOTES}", soft_wrap=True)
     screen.print("\nthe same with Git")
     for line in _git(found):
         screen.print(f"  {line}", soft_wrap=True)

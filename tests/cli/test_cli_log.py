@@ -1,0 +1,92 @@
+import json
+
+from command_line import Call
+from example_trail import ExampleTrail, measurement
+
+
+def test_the_story(example: ExampleTrail, call: Call) -> None:
+    first, measured = (s.commit[:7] for s in scores(example) if s.number is None)
+    assert (
+        call("log", "-C", example.repo.folder).out
+        == f"""\
+{first}         baseline  0.5000                 Measure the baseline
+0001     model  merged    0.7000  +20.00 points  wider: wider helps
+0002     train  rejected  0.6000  -10.00 points  longer: longer helps
+0003     data   failed                           mixup: crashed: ValueError: si…
+{measured}         measured  0.8000  +10.00 points  Measure main as it is now
+0004     data   merged    0.9000  +10.00 points  flips: flips helps
+0005     train  open                             warm-up: a warm-up steadies th…
+"""
+    )
+
+
+def test_a_wider_screen_tells_more(example: ExampleTrail, call: Call, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    lines = []
+    for width in ("200", ""):
+        if width:
+            monkeypatch.setenv("COLUMNS", width)
+        else:
+            monkeypatch.delenv("COLUMNS")  # as in a pipe
+        lines.append(call("log", "-C", example.repo.folder).out.splitlines()[3])
+    assert lines[0] == lines[1]
+    assert lines[0].endswith("  mixup: crashed: ValueError: size mismatch")
+
+
+def test_json(example: ExampleTrail, call: Call) -> None:
+    rows = json.loads(call("log", "-C", example.repo.folder, "--json").out)
+    assert [(row["number"], row["verdict"], row["score"], row["main_score"]) for row in rows] == [
+        (None, "baseline", 0.5, None),
+        (1, "merged", 0.7, 0.5),
+        (2, "rejected", 0.6, 0.7),
+        (3, "failed", None, 0.7),
+        (None, "measured", 0.8, 0.7),
+        (4, "merged", 0.9, 0.8),
+        (5, None, None, None),
+    ]
+    attempt = example.pipeline.repo.log("-1", rows[3]["commit"])[0]
+    assert rows[3] == {
+        "number": 3,
+        "component": "data",
+        "slug": "mixup",
+        "verdict": "failed",
+        "reason": "crashed: ValueError: size mismatch",
+        "metric": "accuracy",
+        "score": None,
+        "main_score": 0.7,
+        "hypothesis": "mixup helps",
+        "train_seconds": 12.5,
+        "commit": attempt.sha,
+        "date": attempt.date,
+    }
+
+
+def test_each_line_has_the_metric_of_its_time(example: ExampleTrail, call: Call) -> None:
+    example.record = {}
+    example.score_main("measured", measurement(0.25, metric="log_loss"))
+    example.attempt("model", "deeper", "rejected", measurement(0.3, metric="log_loss"))
+    lines = call("log", "-C", example.repo.folder).out.splitlines()
+    assert "+20.00 points" in lines[1]
+    assert "rejected  0.3000        +0.0500  deeper" in lines[7]
+
+
+def test_nothing_yet(example: ExampleTrail, call: Call) -> None:
+    root = example.repo.log("--max-parents=0")[0].sha
+    baseline = scores(example)[0].commit
+    design = example.repo.log("-1", f"{baseline}^")[0].sha
+    assert example.repo.log("-1", f"{design}^")[0].sha == root
+    example.repo.git("reset", "-q", "--hard", design)
+    for ref in example.repo.branches():
+        if "/improve/" in ref:
+            example.repo.git("update-ref", "-d", ref)
+    said = call("log", "-C", example.repo.folder)
+    assert (said.out, said.code) == ("nothing has been measured yet: improve-git run\n", 0)
+    assert call("log", "-C", example.repo.folder, "--json").out == "[]\n"
+    assert call("show", "0", "-C", example.repo.folder).err == (
+        "error: no iteration '0'\n  fix: there are nothing yet: improve-git run\n"
+    )
+
+
+def scores(example: ExampleTrail):  # type: ignore[no-untyped-def]
+    from improve_git.history import read_history
+
+    return read_history(example.repo).main

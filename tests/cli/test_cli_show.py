@@ -1,0 +1,197 @@
+import json
+
+import pytest
+from command_line import Call
+from example_trail import ExampleTrail, measurement
+
+from improve_git import trail
+from improve_git.account import Account, find
+from improve_git.domain import Rewrite
+from improve_git.history import branch_of, read_history
+from improve_git.messages import compose
+
+
+def account(example: ExampleTrail, word: str) -> Account:
+    return find(example.repo, read_history(example.repo), word)
+
+
+def test_a_merge_in_full(example: ExampleTrail, call: Call) -> None:
+    found = account(example, "1")
+    folder = example.repo.folder
+    blobs = [example.repo.blobs(rev)["model.py"][:7] for rev in (found.base, found.commit)]
+    record, data_set = found.figures["Record"], found.figures["Dataset"]
+    assert (
+        call("show", "1", "-C", folder).out
+        == f'''\
+0001 model: wider merged
+accuracy 0.7000 over 0.5000 (+20.00 points)
+
+hypothesis
+  wider helps
+
+instruction
+  Try wider.
+
+expected
+  half a point
+
+Model Engineer (scripted)
+  Use wider
+
+  It may help.
+
+diff --git a/model.py b/model.py
+index {blobs[0]}..{blobs[1]} 100644
+--- a/model.py
++++ b/model.py
+@@ -1,3 +1,3 @@
+ """The model component."""
+ 
+-STRENGTH = 1
++STRENGTH = 2
+
+learning curve, 3 epochs
+  epoch    loss  tune_accuracy
+      0       1              0
+      1     0.5           0.25
+      2  0.3333            0.5
+
+by class, on val
+  class  images  recall    main         change
+  cat         5  1.0000  1.0000   +0.00 points
+  dog         5  0.4000  0.0000  +40.00 points
+
+figures
+  Branch         improve/0001-model-wider
+  Val-Accuracy   0.7
+  Main-Accuracy  0.5
+  Seeds          0
+  Train-Seconds  12.5
+  Sandbox        process
+  Image          python-3.11/torch-2.15.0
+  Dataset        {data_set[:62]}…
+  Record         {record}
+
+the same with Git
+  git show --first-parent -m {found.commit[:10]}
+  git log {found.base[:10]}..{found.tip[:10]}
+  git notes --ref improve show {found.commit[:10]}
+'''
+    )  # noqa: W293 - Git's own blank in an unchanged empty line
+
+
+def test_the_git_commands_show_the_same(example: ExampleTrail, call: Call) -> None:
+    for number in ("1", "2", "3"):
+        said = call("show", number, "-C", example.repo.folder).out
+        lines = said.partition("the same with Git\n")[2].splitlines()
+        shown = [example.repo.git(*line.split()[1:]) for line in lines]
+        found = account(example, number)
+        assert found.diff.partition("\n+++")[2] in shown[0]
+        assert json.loads(shown[2]) == found.record
+
+
+def test_json(example: ExampleTrail, call: Call) -> None:
+    found = json.loads(call("show", "0002", "-C", example.repo.folder, "--json").out)
+    assert found["record"].pop("key") == "k" * 64
+    assert {key: found[key] for key in ("number", "title", "verdict", "reason", "classes")} == {
+        "number": 2,
+        "title": "train: longer",
+        "verdict": "rejected",
+        "reason": "accuracy 0.6000 under 0.7000 (-10.00 points)",
+        "classes": [
+            {"name": "cat", "images": 5, "recall": 1.0, "before": 1.0},
+            {"name": "dog", "images": 5, "recall": 0.2, "before": 0.4},
+        ],
+    }
+
+
+def test_a_failure_tells_what_went_wrong(example: ExampleTrail, call: Call) -> None:
+    detail = "Traceback\n  File model.py\nRuntimeError: shapes"
+    failed = measurement(None, status="crashed", detail=detail, curve=[])
+    example.attempt("model", "deeper", "failed", failed, "crashed: RuntimeError: shapes")
+    said = call("show", "6", "-C", example.repo.folder).out
+    assert said.startswith("0006 model: deeper failed\ncrashed: RuntimeError: shapes\n")
+    assert "what went wrong\n  Traceback\n    File model.py\n  RuntimeError: shapes\n" in said
+    assert "learning curve" not in said
+
+
+@pytest.mark.parametrize("word", ["0", "baseline"])
+def test_the_baseline(example: ExampleTrail, call: Call, word: str) -> None:
+    said = call("show", word, "-C", example.repo.folder).out
+    assert said.startswith("Measure the baseline, accuracy 0.5000 baseline\naccuracy 0.5000 on val")
+    assert "diff --git" not in said
+
+
+def test_a_commit_of_the_users(example: ExampleTrail, call: Call) -> None:
+    measured = next(s for s in read_history(example.repo).main if s.verdict == "measured")
+    said = call("show", measured.commit[:7], "-C", example.repo.folder).out
+    assert said.startswith("Measure main as it is now, accuracy 0.8000 (+10.00 points) measured\n")
+    assert "-STRENGTH = 1\n+STRENGTH = 'by hand'\n" in said
+
+
+def test_an_open_attempt_with_a_repair(example: ExampleTrail, call: Call) -> None:
+    ref = example.write(5, "train", "warm-up", 5)
+    repair = Rewrite("STRENGTH = 6\n", "Repair warm-up after crashed", "It failed.")
+    trail.rewrite(example.repo, ref, "train", repair, number=5, team="scripted")
+    said = call("show", "5", "-C", example.repo.folder).out
+    assert said.startswith("0005 train: warm-up open\n\nhypothesis\n  a warm-up steadies")
+    assert "\nrepair\n  Repair warm-up after crashed\n" in said
+    assert "+STRENGTH = 6\n" in said
+    assert "git notes" not in said
+
+
+def test_a_main_that_moved_is_not_part_of_the_change(example: ExampleTrail) -> None:
+    ref = branch_of(5, "train", "warm-up")
+    example.write(5, "train", "warm-up", 5)
+    main = example.commit_by_user({"README.md": "changed\n", "data.py": "STRENGTH = 7\n"})
+    trail.take_in_main(example.repo, ref, 5, "train", main)
+    assert [line for line in account(example, "5").diff.splitlines() if "+++" in line] == [
+        "+++ b/train.py"
+    ]
+
+
+@pytest.mark.parametrize("word", ["9", "-1", "x", "9" * 5000, "0x1", "²"])
+def test_an_unknown_number_names_those_there_are(
+    example: ExampleTrail, call: Call, word: str
+) -> None:  # fmt: skip
+    said = call("show", "-C", example.repo.folder, "--", word)
+    assert said.code == 1
+    assert said.err.endswith("  fix: there are iterations 1 to 5 and the baseline (show 0)\n")
+
+
+HOSTILE = [
+    {"curve": 3, "judgement": [1], "detail": {"a": 1}, "main_commit": 7},
+    {"curve": [1, {"epoch": "x", "loss": None}, {"\x1b[31m": 1e308, "big": 10**400}]},
+    {"judgement": {"per_class": [None, {"recall": "x"}, {"recall": 0.5, "support": 2}]}},
+    {"judgement": {"per_class": {"a": 1}}, "main_commit": "--output=/tmp/x"},
+    {"main_commit": "no such", "curve": [{"loss": float("nan")}], "detail": "\x1b[2J\u202e"},
+]
+
+
+@pytest.mark.parametrize("changes", HOSTILE)
+def test_a_record_of_any_kind_is_put_up_with(
+    example: ExampleTrail, call: Call, changes: dict[str, object]
+) -> None:
+    record = measurement(0.4) | {"main_score": 0.9} | changes
+    blob = trail.write_record(example.repo, record)
+    ref = branch_of(5, "train", "warm-up")
+    labels = trail.verdict_trailers("rejected", "worse", record | {"score": 0.4}, blob,
+                                    main_score=0.9, attempt=(5, "train", ref[11:]))  # fmt: skip
+    trail.close(example.repo, ref, compose("Reject", "", labels))
+    for more in ([], ["--json"]):
+        said = call("show", "5", "-C", example.repo.folder, *more)
+        assert said.code == 0, said.err
+        assert said.out.replace("\n", "").isprintable()
+
+
+def test_many_epochs_and_classes_fit_on_a_screen(example: ExampleTrail, call: Call) -> None:
+    curve = [{"epoch": n, "loss": 1.0} for n in range(300)]
+    classes = [{"recall": n / 50, "support": 2} for n in range(50)]
+    record = measurement(0.9, curve=curve) | {"judgement": {"per_class": classes}}
+    example.attempt("model", "deeper", "merged", record)
+    lines = call("show", "6", "-C", example.repo.folder).out.splitlines()
+    start = lines.index("learning curve, 300 epochs")
+    assert [line.split()[0] for line in lines[start + 1 : start + 14]] == [
+        *("epoch", "0", "27", "54", "82", "109", "136", "163", "190", "217", "245", "272", "299")
+    ]
+    assert "by class, on val (38 that changed less left out)" in lines
