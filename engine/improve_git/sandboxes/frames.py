@@ -41,22 +41,21 @@ class Frame:
 def parse(data: bytes) -> tuple[list[Frame], bytes]:
     """Split off the whole frames at the beginning; return them and the rest, to be read on.
 
-    The rest is shorter than the largest frame. Raises FrameError at the first byte that cannot
-    belong to a frame.
+    Raises FrameError where the data begins with what cannot be a frame. Such bytes after good
+    frames stay in the rest, so that what came before them counts.
     """
-    frames = []
+    frames: list[Frame] = []
     start = 0
     while start < len(data):
         kind = data[start : start + 1]
-        if kind not in _CAPS:
-            raise FrameError(f"unknown kind {kind!r}")
-        if len(data) - start < HEADER:
-            break
-        length = int.from_bytes(data[start + 1 : start + HEADER], "big")
-        if length > _CAPS[kind]:
-            raise FrameError(f"{length} bytes are too many for one frame")
+        header = data[start : start + HEADER]
+        length = int.from_bytes(header[1:], "big") if len(header) == HEADER else 0
+        if kind not in _CAPS or length > _CAPS[kind]:
+            if frames:
+                break
+            raise FrameError(f"{header!r} does not begin a frame")
         end = start + HEADER + length
-        if end > len(data):
+        if len(header) < HEADER or end > len(data):
             break
         frames.append(Frame(kind, data[start + HEADER : end]))
         start = end

@@ -1,4 +1,4 @@
-"""Builds the Docker sandbox's image from sandbox/, tagged by the content of what it is made of."""
+"""What the Docker sandbox's image is made of, and its tag: a hash over all that goes in."""
 
 import hashlib
 import io
@@ -8,46 +8,54 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-
-import docker
-from docker.errors import DockerException, ImageNotFound
 
 from improve_git.errors import SandboxError
 from improve_git.files import shipped
-from improve_git.sandboxes.frames import one_line
 
 BASE_VARIABLE = "IMPROVE_GIT_BASE_IMAGE"
 _REPOSITORY = "improve-git-sandbox"
-_LABEL = "improve-git-image"
 # Settings of pip that matter for reaching packages; those that name local paths are left behind.
 _PIP_KEYS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "default-timeout")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
-def ensure_image(
-    client: docker.DockerClient, base_image: str | None, on_line: Callable[[str], None]
-) -> tuple[str, str]:
-    """Return tag and id of the sandbox's image, building it on first use.
+@dataclass(frozen=True)
+class Recipe:
+    """One image: its name, and what to build it from."""
 
-    Raises SandboxError where it cannot be built.
-    """
+    base: str
+    tag: str
+
+    def arguments(self) -> dict[str, str]:
+        """Return the build arguments. Builders know proxies and keep them out of the history."""
+        proxies = {name: os.environ[name] for name in _PROXIES if os.environ.get(name)}
+        return {"BASE_IMAGE": self.base} | proxies
+
+    def context(self) -> io.BytesIO:
+        """Return the build's files as a tar archive."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            for name, path in _inputs():
+                _add(tar, name, path.read_bytes())
+            for name, data in _host_files().items():
+                _add(tar, f"host/{name}", data)
+        buffer.seek(0)
+        return buffer
+
+
+def recipe(base_image: str | None) -> Recipe:
+    """Return the recipe on a base image: as named, by the environment, or the Dockerfile's own."""
     base = base_image or os.environ.get(BASE_VARIABLE) or _default_base()
-    tag = f"{_REPOSITORY}:{content_hash(base)}"
-    try:
-        return tag, str(client.images.get(tag).id)
-    except ImageNotFound:
-        on_line(f"building the sandbox's image {tag} on {base}: minutes, once")
-    try:
-        _build(client, tag, base, on_line)
-        return tag, str(client.images.get(tag).id)
-    except DockerException as error:
-        raise SandboxError(
-            f"the sandbox's image cannot be built on {base}: {one_line(str(error), 300)}",
-            f"name another base image by sandbox.base_image or {BASE_VARIABLE}",
-        ) from error
+    return Recipe(base, f"{_REPOSITORY}:{content_hash(base)}")
+
+
+def without_credentials(text: str) -> str:
+    """Take user names and passwords out of the addresses in a text."""
+    return re.sub(r"//[^/@\s]+@", "//", text)
 
 
 def content_hash(base: str) -> str:
@@ -67,54 +75,11 @@ def _inputs() -> Iterator[tuple[str, Path]]:
 
 
 def _default_base() -> str:
-    found = re.search(r"^ARG BASE_IMAGE=(\S+)", _dockerfile(), re.MULTILINE)
+    dockerfile = shipped("sandbox") / "Dockerfile"
+    found = re.search(r"^ARG BASE_IMAGE=(\S+)", dockerfile.read_text(), re.MULTILINE)
     if not found:
         raise SandboxError("sandbox/Dockerfile names no base image")
     return found[1]
-
-
-def _dockerfile() -> str:
-    return (shipped("sandbox") / "Dockerfile").read_text()
-
-
-def _build(
-    client: docker.DockerClient, tag: str, base: str, on_line: Callable[[str], None]
-) -> None:
-    proxies = {name: os.environ[name] for name in _PROXIES if os.environ.get(name)}
-    lines = client.api.build(
-        fileobj=_context(),
-        custom_context=True,
-        tag=tag,
-        # Proxies are known to the builder: they are not kept in the image's history.
-        buildargs={"BASE_IMAGE": base} | proxies,
-        labels={_LABEL: tag},
-        network_mode="host",
-        rm=True,
-        forcerm=True,
-        decode=True,
-    )
-    for line in lines:
-        if "error" in line:
-            raise DockerException(line["error"])
-        for text in str(line.get("stream", "")).splitlines():
-            if text.strip() and not text.startswith(" --->"):
-                on_line(one_line(_without_credentials(text), 160))
-
-
-def _without_credentials(text: str) -> str:
-    return re.sub(r"//[^/@\s]+@", "//", text)
-
-
-def _context() -> io.BytesIO:
-    """Return the build's files as a tar archive, the same bytes for the same content."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, path in _inputs():
-            _add(tar, name, path.read_bytes())
-        for name, data in _host_files().items():
-            _add(tar, f"host/{name}", data)
-    buffer.seek(0)
-    return buffer
 
 
 def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -86,16 +86,16 @@ class ProcessSandbox:
 
         return probe(command, folder)
 
-    def _start(self, layout: Layout, job: TrainJob | PredictJob) -> "_Tree":
+    def _start(self, layout: Layout, job: TrainJob | PredictJob) -> "Tree":
         if self.why_unisolated:
             return self._start_plain(layout, job)
         variables = environment("/job", "/tmp", job.limits.cpus, job.label)
         argv = bubblewrap.command(layout, self._harness, job.limits, variables, self._gpus)
         entry = f"{bubblewrap.HARNESS}/__main__.py"
         python = [sys.executable, "-P", "-s", "-B", entry, layout.phase, "/job"]
-        return _Tree([*argv, *python], {}, job.limits)
+        return Tree([*argv, *python], {}, job.limits)
 
-    def _start_plain(self, layout: Layout, job: TrainJob | PredictJob) -> "_Tree":
+    def _start_plain(self, layout: Layout, job: TrainJob | PredictJob) -> "Tree":
         for place, path in layout.mounts.items():
             inside = layout.folder / place
             inside.rmdir() if path.is_dir() else inside.unlink()
@@ -106,12 +106,12 @@ class ProcessSandbox:
         if self._gpus != "all":
             variables["CUDA_VISIBLE_DEVICES"] = "" if self._gpus == "none" else self._gpus
         python = [sys.executable, "-P", "-s", "-B", str(self._harness / "__main__.py")]
-        tree = _Tree([*python, layout.phase, str(layout.folder)], variables, job.limits, scratch)
+        tree = Tree([*python, layout.phase, str(layout.folder)], variables, job.limits, scratch)
         tree.limit_files(job.limits.scratch_bytes)
         return tree
 
 
-class _Tree:
+class Tree:
     """A child process and all its descendants."""
 
     def __init__(
@@ -119,16 +119,18 @@ class _Tree:
         command: list[str],
         variables: dict[str, str],
         limits: Limits,
-        folder: Path | None = None,
+        plain_in: Path | None = None,
     ) -> None:
+        """Start a command; ``plain_in`` is the folder to run in where nothing isolates it."""
         self._limits = limits
+        self._has_supervisor = plain_in is not None
         self._peak = 0
         self._polled = 0.0
         self._seen: dict[int, psutil.Process] = {}
         self._process = subprocess.Popen(
             command,
             env=variables,
-            cwd=folder or "/",
+            cwd=plain_in or "/",
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -146,6 +148,7 @@ class _Tree:
         resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, size))
 
     def read(self, seconds: float) -> list[tuple[Stream, bytes]] | None:
+        """See Child."""
         if not self._selector.get_map():
             return None
         chunks: list[tuple[Stream, bytes]] = []
@@ -182,19 +185,22 @@ class _Tree:
         return None
 
     def peak_memory(self) -> int | None:
+        """See Child."""
         return self._peak or None
 
     def end(self) -> Ending:
-        """End the tree: isolated, by killing bubblewrap; else the supervisor inside does it."""
+        """End the tree. Killing bubblewrap ends all inside; a supervisor alone is let clear up."""
+        gone = not self._selector.get_map()
         self._selector.close()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
-                _close(pipe)
-        killed = self._process.poll() is None
+                pipe.close()
         self._processes()
+        killed = False
         try:
-            code = self._process.wait(_END_SECONDS)
+            code = self._process.wait(_END_SECONDS if gone or self._has_supervisor else 0)
         except subprocess.TimeoutExpired:
+            killed = True
             self._process.kill()
             code = self._process.wait()
         for process in self._seen.values():
@@ -209,13 +215,6 @@ class _Tree:
         # psutil tells a process from a later one with the same number by its time of creation.
         self._seen |= {process.pid: process for process in found}
         return found
-
-
-def _close(pipe: IO[bytes]) -> None:
-    try:
-        pipe.close()
-    except BrokenPipeError:
-        return
 
 
 def _kill(process: psutil.Process) -> None:

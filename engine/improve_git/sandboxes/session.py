@@ -201,9 +201,13 @@ class _Session:
         if self._result is not None:
             return  # nothing counts after the result
         try:
-            frames, self._rest = parse(self._rest + data)
-            for frame in frames:
-                self._take_frame(frame)
+            self._rest += data
+            while self._rest:
+                frames, self._rest = parse(self._rest)
+                for frame in frames:
+                    self._take_frame(frame)
+                if not frames:
+                    break
         except FrameError as error:
             reason = f"its output channel was written to by something else ({error})"
             raise _Halt("crashed", reason) from error
