@@ -1,6 +1,7 @@
 import stat
 
 import pytest
+
 from improve_git import files
 from improve_git.files import new_folder, shipped, write_atomically
 

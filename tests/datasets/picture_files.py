@@ -6,9 +6,10 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+
 from improve_git.datasets.scan import read_data_set
 from improve_git.settings import DataSettings
-from PIL import Image
 
 
 def picture(seed: int, size: tuple[int, int] = (12, 10), mode: str = "RGB") -> Image.Image:

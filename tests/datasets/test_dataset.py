@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from improve_git.datasets.dataset import DataSet, Entry
 from improve_git.domain import PARTS
 from improve_git.errors import DataError

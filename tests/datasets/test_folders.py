@@ -3,10 +3,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from picture_files import class_folders, save
+
 from improve_git.datasets.folders import class_order
 from improve_git.datasets.sources import find
 from improve_git.errors import DataError
-from picture_files import class_folders, save
 
 
 def listed(listing):

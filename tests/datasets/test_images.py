@@ -5,6 +5,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from picture_files import huge_png, picture
+from PIL import Image
+
 from improve_git.datasets.images import (
     FORMATS,
     UnreadableImageError,
@@ -13,8 +16,6 @@ from improve_git.datasets.images import (
     fit,
     is_grey,
 )
-from picture_files import huge_png, picture
-from PIL import Image
 
 
 def encoded(image, kind, **options):

@@ -2,9 +2,10 @@ import os
 
 import pandas as pd
 import pytest
+from picture_files import class_folders, save
+
 from improve_git.datasets.sources import find
 from improve_git.errors import DataError
-from picture_files import class_folders, save
 
 
 @pytest.fixture

@@ -6,12 +6,13 @@ import os
 
 import numpy as np
 import pytest
+from picture_files import class_folders, huge_png, picture, read, save
+from PIL import Image
+
 from improve_git.datasets import packs
 from improve_git.datasets.packs import build_packs, pack_images, packs_size
 from improve_git.domain import PARTS
 from improve_git.errors import DataError
-from picture_files import class_folders, huge_png, picture, read, save
-from PIL import Image
 
 
 @pytest.fixture

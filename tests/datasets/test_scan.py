@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from picture_files import class_folders, huge_png, picture, read, save
+from PIL import Image
+
 from improve_git.datasets.dataset import DataSet
 from improve_git.datasets.scan import check_present, locate
 from improve_git.errors import DataError
-from picture_files import class_folders, huge_png, picture, read, save
-from PIL import Image
 
 
 @pytest.fixture

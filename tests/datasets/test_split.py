@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from improve_git.datasets.split import Item, split
 from improve_git.domain import PARTS
 from improve_git.errors import DataError, SettingsError
