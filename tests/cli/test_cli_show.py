@@ -19,6 +19,7 @@ def test_a_merge_in_full(example: ExampleTrail, call: Call) -> None:
     found = account(example, "1")
     folder = example.repo.folder
     blobs = [example.repo.blobs(rev)["model.py"][:7] for rev in (found.base, found.commit)]
+    blank = " "  # which Git writes before an unchanged empty line
     record, data_set = found.figures["Record"], found.figures["Dataset"]
     assert (
         call("show", "1", "-C", folder).out
@@ -46,7 +47,7 @@ index {blobs[0]}..{blobs[1]} 100644
 +++ b/model.py
 @@ -1,3 +1,3 @@
  """The model component."""
- 
+{blank}
 -STRENGTH = 1
 +STRENGTH = 2
 
@@ -77,7 +78,7 @@ the same with Git
   git log {found.base[:10]}..{found.tip[:10]}
   git notes --ref improve show {found.commit[:10]}
 '''
-    )  # noqa: W293 - Git's own blank in an unchanged empty line
+    )
 
 
 def test_the_git_commands_show_the_same(example: ExampleTrail, call: Call) -> None:
