@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
 from improve_git.cli.display import Display
 from improve_git.files import write_atomically
 from improve_git.history import read_history
@@ -50,8 +51,8 @@ def main() -> None:
               f"mean {right[name].mean():.4f}")  # fmt: skip
     low, gain, high = interval(right["main"] - right["baseline"])
     seeds, images = right["main"].shape
-    print(f"gain on {images} sealed test images, {seeds} seeds each, paired: "
-          f"{100 * gain:+.2f} points, 95 % interval {100 * low:+.2f} to {100 * high:+.2f}")  # fmt: skip
+    print(f"gain on {images} sealed test images, {seeds} seeds each, paired: {100 * gain:+.2f} "
+          f"points, 95 % interval {100 * low:+.2f} to {100 * high:+.2f}")  # fmt: skip
 
 
 def correct(bench: Bench, snapshot: Snapshot, seed: int) -> "np.ndarray":

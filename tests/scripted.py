@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from improve_git.datasets.dataset import DataSet
 from improve_git.domain import Assignment, Context, Design, Outcome, Rewrite
 from improve_git.sandboxes.base import PredictJob, TrainJob

@@ -81,7 +81,7 @@ def test_hooks_signing_and_identity_of_the_user_are_neither_run_nor_used(
     repo.update_ref("refs/heads/main", tip, main, "test")
     assert repo.read("main", "crlf.txt") == "a\r\nb\n"
     assert [c.author for c in repo.log("main")] == [ALICE, ALICE]
-    assert not [name for name in os.listdir(tmp_path) if name.startswith("ran-")]
+    assert not list(tmp_path.glob("ran-*"))
     assert not (tmp_path / "elsewhere").exists()
 
 

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
 from improve_git import creation, git
 from improve_git.errors import PipelineError, SandboxError
 from improve_git.history import read_history, read_record
@@ -19,7 +21,6 @@ from improve_git.messages import trailers
 from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline
 from improve_git.trial import Bench
-from PIL import Image
 from scripted import ScriptedSandbox, ScriptedTeam, source
 
 

@@ -12,7 +12,7 @@ def test_a_message_reads_as_a_person_would_write_it() -> None:
     message = compose(
         "Warm up the learning rate",
         "A first paragraph that is long enough to be wrapped at the usual width of a message.\n\n"
-        "- one item\n- another item that is also long enough to be wrapped at the usual width of a line",
+        "- one item\n- another item that is long enough to be wrapped at the usual width of a line",
         {"Iteration": 3, "Empty": "", "None": None, "Verdict": "merged"},
     )
     assert message == (
@@ -20,8 +20,8 @@ def test_a_message_reads_as_a_person_would_write_it() -> None:
         "A first paragraph that is long enough to be wrapped at the usual width\n"
         "of a message.\n\n"
         "- one item\n"
-        "- another item that is also long enough to be wrapped at the usual width\n"
-        "  of a line\n\n"
+        "- another item that is long enough to be wrapped at the usual width of a\n"
+        "  line\n\n"
         "Iteration: 3\nVerdict: merged\n"
     )
     assert trailers(message) == {"Iteration": "3", "Verdict": "merged"}

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from improve_git.datasets.sources import MANIFESTS, PART_NAMES, Found, Listing
+from improve_git.datasets.listing import MANIFESTS, PART_NAMES, Found, Listing
 from improve_git.domain import PARTS, Part
 from improve_git.errors import DataError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from improve_git.datasets.folders import class_order
-from improve_git.datasets.sources import PART_NAMES, Found, Listing
+from improve_git.datasets.listing import PART_NAMES, Found, Listing
 from improve_git.domain import Part
 from improve_git.errors import DataError
 

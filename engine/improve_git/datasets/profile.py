@@ -7,7 +7,7 @@ from statistics import fmean, median_low
 from typing import Any
 
 from improve_git.datasets.dataset import Entry
-from improve_git.datasets.sources import Listing
+from improve_git.datasets.listing import Listing
 from improve_git.domain import PARTS
 
 _SHOWN = 50  # unreadable files and ignored names

@@ -18,9 +18,10 @@ from improve_git.datasets.images import (
     decode,
     is_grey,
 )
+from improve_git.datasets.listing import Found, Listing
 from improve_git.datasets.parallel import in_order
 from improve_git.datasets.profile import Facts, Unreadable, make_profile
-from improve_git.datasets.sources import Found, Listing, locate
+from improve_git.datasets.sources import locate
 from improve_git.datasets.split import Item, split
 from improve_git.domain import Part
 from improve_git.errors import DataError

@@ -1,43 +1,12 @@
-"""Where the images of a data set lie and what is said about each, before any is opened."""
+"""Where the images of a data set lie: a folder, a manifest or the word ``digits``."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from improve_git.domain import Part
+from improve_git.datasets import folders, manifest
+from improve_git.datasets.listing import MANIFESTS, Listing
 from improve_git.errors import DataError
 
 DIGITS = "digits"  # the word for the embedded sample; a folder of that name is "./digits"
-MANIFESTS = (".csv", ".tsv", ".parquet")
-PART_NAMES: dict[str, Part] = {
-    "train": "train",
-    "tune": "tune",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-}
-
-
-@dataclass(frozen=True)
-class Found:
-    """One file and what the data set says about it."""
-
-    path: str  # relative to the root; bytes that are no UTF-8 as surrogate escapes
-    label: str
-    part: Part | None = None  # None: to be assigned
-    group: str = ""
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A data set before its files were opened."""
-
-    root: Path
-    layout: str  # class-folders, split-folders, manifest or digits
-    classes: tuple[str, ...]
-    files: tuple[Found, ...]
-    unlabelled: tuple[str, ...] = ()  # test images without labels
-    ignored: tuple[str, ...] = ()  # names in the root that belong to no class
 
 
 def find(images: str, digits_folder: Path | None = None) -> Listing:
@@ -45,8 +14,6 @@ def find(images: str, digits_folder: Path | None = None) -> Listing:
 
     ``digits_folder`` is where the digits' files are or go. Raises DataError.
     """
-    from improve_git.datasets import folders, manifest
-
     if images == DIGITS and digits_folder is None:
         raise ValueError("the digits need a folder")
     root = locate(images, digits_folder or Path())
