@@ -31,7 +31,7 @@ def literal(value: Any) -> str:
     if isinstance(value, tuple | list):
         items = [literal(item) for item in value]
         return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
-    raise TypeError(f"{value!r} cannot be written as a constant")
+    raise TypeError(f"{value} cannot be written as a constant")  # a missing value raises by itself
 
 
 @cache

@@ -243,7 +243,14 @@ def _constants(source: str, known: Settings) -> Settings:
             name = node.targets[0].id
             if name in known:
                 found[name] = ast.literal_eval(node.value)
+                if _kind(found[name]) is not _kind(known[name]):
+                    raise TypeError(f"{name} is {found[name]!r}")
     return found
+
+
+def _kind(value: Any) -> type:
+    """Return a value's type; whole numbers and fractions are one."""
+    return float if isinstance(value, int | float) else type(value)
 
 
 def _canonical(source: str) -> list[str]:

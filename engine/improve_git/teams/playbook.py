@@ -20,7 +20,8 @@ TINY_SIDE = 12  # pixels; so small an image needs few features
 CPU_SIDE = 96  # an epoch of 1,700 images takes half a minute on two cores
 CUDA_SIDE = 224  # what most backbones were pretrained with
 CUDA_BACKBONE = 30  # million weights: the largest that a first pipeline starts from on a GPU
-FINE_TUNING = 0.4  # of the planned epochs: pretrained weights need fewer
+FINE_TUNING_EPOCHS = 4  # pretrained weights need few
+SCRATCH_EPOCHS = 10  # enough for a small network to learn most of what it will
 HEAVY_IMBALANCE = 10  # images of the largest class per image of the smallest
 
 
@@ -29,7 +30,7 @@ class Playbook:
 
     name = "playbook"
 
-    def design(self, context: Context, epochs: int) -> Design:
+    def design(self, context: Context, epochs: int | None) -> Design:
         """Render a first pipeline that suits the data set's profile, the weights and the device."""
         profile = context.profile
         settings = first_settings(context, epochs)
@@ -97,7 +98,7 @@ class Playbook:
         return None
 
 
-def first_settings(context: Context, epochs: int) -> dict[Component, dict[str, Any]]:
+def first_settings(context: Context, epochs: int | None) -> dict[Component, dict[str, Any]]:
     """Return the settings of a first pipeline; what is not named keeps its default."""
     profile = context.profile
     native = side(profile)
@@ -116,14 +117,14 @@ def first_settings(context: Context, epochs: int) -> dict[Component, dict[str, A
     }
     if backbone:
         model: dict[str, Any] = {"BACKBONE": backbone}
-        train = {"EPOCHS": max(2, round(FINE_TUNING * epochs)), "LEARNING_RATE": 0.0005}
+        train = {"EPOCHS": epochs or FINE_TUNING_EPOCHS, "LEARNING_RATE": 0.0005}
     else:
         model = {
             "WIDTH": 8 if tiny else 16 if small or not context.cuda else 32,
             "STAGES": 2 if tiny else 3 if small else 4,
             "STEM_STRIDE": 1 if small else 2,
         }
-        train = {"EPOCHS": max(1, epochs), "LEARNING_RATE": 0.002}
+        train = {"EPOCHS": epochs or SCRATCH_EPOCHS, "LEARNING_RATE": 0.002}
     return {"data": data, "model": model, "train": train}
 
 
