@@ -50,7 +50,7 @@ class Frames:
 
 
 def scalar(value: Any) -> bool | int | float | str | None:
-    """Return a plain scalar for numbers and one-element tensors; None for nothing and for what is not finite."""
+    """Return a plain scalar, also of a one-element tensor; None where it is not finite."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if hasattr(value, "item") and getattr(value, "numel", lambda: 1)() == 1:

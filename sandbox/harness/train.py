@@ -228,4 +228,7 @@ def _kind(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value)} ({inner})"
     if isinstance(value, float) and not math.isfinite(value):
         return f"the number {value}"
-    return "None" if value is None else f"a {type(value).__name__}"
+    if value is None:
+        return "None"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

@@ -1,0 +1,87 @@
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from improve_git.sandboxes import image
+from improve_git.sandboxes.docker import demultiplex
+from improve_git.sandboxes.image import recipe, without_credentials
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def inputs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    copy = tmp_path / "sandbox"
+    shutil.copytree(ROOT / "sandbox", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(image, "shipped", lambda _name: copy)
+    return copy
+
+
+def test_the_tag_follows_the_content_of_all_inputs(
+    inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("IMPROVE_GIT_BASE_IMAGE", raising=False)
+    tags = [recipe(None).tag, recipe("other:1").tag]
+    for name in ("Dockerfile", "requirements.txt", "harness/train.py"):
+        with (inputs / name).open("a") as file:
+            file.write("# changed\n")
+        tags.append(recipe(None).tag)
+    assert len(set(tags)) == len(tags)
+    assert recipe(None) == recipe(None)
+
+
+def test_the_base_is_the_setting_s_the_environment_s_or_the_dockerfile_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("IMPROVE_GIT_BASE_IMAGE", raising=False)
+    assert recipe(None).base.startswith("python:3")
+    monkeypatch.setenv("IMPROVE_GIT_BASE_IMAGE", "mine:2")
+    assert recipe(None).base == "mine:2"
+    assert recipe("yours:3").base == "yours:3"
+
+
+def test_pip_settings_go_into_the_build_without_local_paths(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    certificates = tmp_path / "ca.crt"
+    certificates.write_text("certificates")
+    settings = tmp_path / "pip.conf"
+    settings.write_text(
+        "[global]\nindex-url = https://me:word@index.invalid/simple\n"
+        f"extra-index-url = file:///wheels\nfind-links = /wheels\ncert = {certificates}\n"
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
+    for name in ("PIP_CERT", "PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with tarfile.open(fileobj=recipe("base:1").context()) as tar:
+        files = {
+            entry.name: tar.extractfile(entry).read().decode()  # type: ignore[union-attr]
+            for entry in tar.getmembers()
+        }
+    lines = files["host/pip.conf"].splitlines()
+    assert lines[0] == "[global]"
+    assert "index-url = https://me:word@index.invalid/simple" in lines
+    assert "cert = /build/host/ca-certificates.crt" in lines
+    assert not [line for line in lines if "wheels" in line]
+    assert files["host/ca-certificates.crt"] == "certificates"
+    assert {"Dockerfile", "requirements.txt", "harness/__main__.py"} <= set(files)
+
+
+def test_progress_lines_hold_no_password() -> None:
+    line = "Looking in indexes: https://me:word@index.invalid/simple, http://b/"
+    assert without_credentials(line) == (
+        "Looking in indexes: https://index.invalid/simple, http://b/"
+    )
+
+
+def test_the_engine_s_stream_is_split_however_it_is_cut() -> None:
+    data = b"\1\0\0\0\0\0\0\3out\2\0\0\0\0\0\0\5error\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\1!"
+    for size in range(1, len(data)):
+        rest, received = b"", []
+        for start in range(0, len(data), size):
+            chunks, rest = demultiplex(rest + data[start : start + size])
+            received += chunks
+        assert received == [("out", b"out"), ("err", b"error"), ("out", b""), ("out", b"!")]
+        assert rest == b""
