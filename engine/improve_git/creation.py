@@ -114,7 +114,9 @@ def _write(repo: Repository, found: Plan, team: Team) -> None:
                                       metric=found.settings.metric.name),
         "dataset.json": found.data_set.to_json(),
         "improve.yaml": improve_yaml(found.settings),
-        "run.py": templates.render("run.py.j2"),
+        "run.py": templates.render("run.py.j2", seed=found.settings.seed,
+                                   cache_side=found.settings.data.cache_side,
+                                   label_preserving=sorted(found.settings.data.label_preserving)),
     }  # fmt: skip
     described = f"{profile['images']:,} images in {len(found.data_set.classes)} classes"
     trail.found(repo, files, described, design, team.name)
