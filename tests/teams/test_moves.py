@@ -29,6 +29,8 @@ def test_the_catalogue_is_large_and_each_move_is_explained():
         assert knob["knob"] in defaults(knob["component"])
         assert re.fullmatch(r"[A-Z].+\.", knob["reason"]) and ". " not in knob["reason"]
         assert re.search(r"\d{4}|Digital Image Processing", knob["source"])
+        for direction in ("up", "down"):
+            assert len(knob[direction]["subject"]) <= 72 - len(" (0.0002 to 0.0004)")
     for slug in slugs:
         assert re.fullmatch(r"[a-z0-9-]{1,40}", slug)
 
@@ -91,6 +93,8 @@ def test_numeric_knobs_step_both_ways():
     files = first_files(SMALL)
     moves = moves_of(files, SMALL)
     assert moves["epochs-up"].after == {"EPOCHS": 14}
+    assert moves["epochs-up"].subject == "Train for more epochs (10 to 14)"
+    assert moves["shift-up"].subject == "Shift training images at random"
     assert moves["epochs-down"].after == {"EPOCHS": 8}
     assert moves["learning-rate-up"].after == {"LEARNING_RATE": 0.004}
     assert moves["learning-rate-down"].change == "LEARNING_RATE from 0.002 to 0.001"

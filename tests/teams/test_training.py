@@ -159,3 +159,12 @@ def test_freezing_and_layerwise_rates_need_no_known_model():
     assert [group["lr"] for group in groups] == pytest.approx([1e-4, 1e-4, 1e-3, 1e-3])
     assert [group["weight_decay"] for group in groups] == [0.05, 0.0, 0.05, 0.0]
     assert train.layers(model)[-1] is model[-1]
+
+
+@pytest.mark.parametrize("half", ["bfloat16", "float16"])
+def test_half_precision_trains_too(half):
+    """On a CPU, where the pipeline itself would not use it: the same code runs on a GPU."""
+    files = quick(first_files(SMALL))
+    halved = files["train.py"].replace("        return None\n", f"        return torch.{half}\n")
+    assert halved != files["train.py"]
+    trains({**files, "train.py": halved}, 24, 20)

@@ -129,7 +129,7 @@ def _steps(knob: dict[str, Any], own: Settings, together: Settings, context: Con
             Move(
                 slug=step["slug"],
                 component=knob["component"],
-                subject=step["subject"],
+                subject=step["subject"] + _numbers(knob, value, target),
                 reason=knob["reason"],
                 source=knob["source"],
                 before={changed: own[changed] for changed in after},
@@ -141,6 +141,14 @@ def _steps(knob: dict[str, Any], own: Settings, together: Settings, context: Con
             )
         )
     return moves
+
+
+def _numbers(knob: dict[str, Any], value: Any, target: Any) -> str:
+    """Return what a subject adds where a step is one of several: `` (10 to 14)``."""
+    switched_on = "ladder" in knob and value == knob["ladder"][0]
+    if switched_on or not isinstance(value, int | float):
+        return ""
+    return f" ({value:g} to {target:g})"
 
 
 def _cost(knob: dict[str, Any], value: Any, target: Any, back: bool) -> float:
