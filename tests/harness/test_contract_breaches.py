@@ -80,7 +80,7 @@ BREACHES = [
     ),
     (
         {"data": pipelines.DATA.replace("return to_tensor\n", "return lambda image: image\n")},
-        "the function that eval_transform(spec) returned gave an Image; it must give a float tensor",
+        "the function that eval_transform(spec) returned gave an Image; it must give a float",
     ),
     (
         {"model": "def build_model(spec, pretrained=True):\n    return 7\n"},

@@ -72,7 +72,7 @@ def probe(command: Callable[[Sequence[str]], list[str]], folder: Path) -> str:
         ear.bind(("127.0.0.1", 0))
         ear.listen()
         port = str(ear.getsockname()[1])
-        targets = ("/", "/usr", "/etc", "/job", str(folder))
+        targets = ("/", "/dev", "/etc", "/job", "/usr", str(folder))
         inside = ("-I", "-S", "-c", PROGRAM, marker.name, port, _VARIABLE, *targets)
         try:
             done = subprocess.run(

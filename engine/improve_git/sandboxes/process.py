@@ -205,6 +205,8 @@ class Tree:
             code = self._process.wait()
         for process in self._seen.values():
             _kill(process)
+        # The kernel ends a namespace in its own time after its first process.
+        psutil.wait_procs(self._seen.values(), timeout=_END_SECONDS)
         return Ending(None if killed else (code if code >= 0 else 128 - code))
 
     def _processes(self) -> list[psutil.Process]:
