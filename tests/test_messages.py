@@ -54,3 +54,9 @@ def test_nothing_invisible_remains(text: str) -> None:
     for flat in (one_line(text), wrapped(text)):
         kept = flat.replace("\n", "")
         assert not [c for c in kept if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}]
+
+
+def test_labelled_lines_stay_lines() -> None:
+    assert wrapped("Why.\n\nSource: Zhang 2017\nChange: MIXUP from 0 to 0.2") == (
+        "Why.\n\nSource: Zhang 2017\nChange: MIXUP from 0 to 0.2"
+    )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 WIDTH = 72
 _TRAILER = re.compile(r"^([A-Za-z][A-Za-z0-9-]*): (.*)$")
+_ITEM = re.compile(r"\n(?=\s*(?:[-*] |[A-Z][A-Za-z-]*: ))")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
@@ -22,10 +23,10 @@ def one_line(text: str, limit: int = 300) -> str:
 
 
 def wrapped(text: str) -> str:
-    """Wrap a body paragraph by paragraph; lines that begin a list item stay lines."""
+    """Wrap a body paragraph by paragraph; list items and labels ("Source: ...") stay lines."""
     paragraphs = []
     for paragraph in re.split(r"\n\s*\n", text.strip()):
-        items = [one_line(item, 2000) for item in re.split(r"\n(?=\s*[-*] )", paragraph)]
+        items = [one_line(item, 2000) for item in _ITEM.split(paragraph)]
         paragraphs.append("\n".join(_fill(item) for item in items if item))
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 

@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; improve-git run carries on from here", err=True)
+        click.echo("interrupted", err=True)
         code = INTERRUPTED
     except ImproveError as error:
         click.echo(f"error: {error}", err=True)

@@ -1,5 +1,6 @@
 """improve-git run: the loop, from the command line."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,11 @@ def _run(pipeline: "Pipeline") -> None:
     settings = pipeline.snapshot(pipeline.main()).settings
     sandbox = open_sandbox(settings.sandbox, display.say)
     bench = Bench(pipeline, sandbox, display)
-    ending = Loop(pipeline, Playbook(), bench, display).run()
+    folder = shlex.quote(str(pipeline.repo.folder))
+    try:
+        ending = Loop(pipeline, Playbook(), bench, display).run()
+    except KeyboardInterrupt:
+        display.say(f"stopped; to carry on: improve-git run -C {folder}")
+        raise
     display.say(f"done: {ending}")
-    display.say(f"see: improve-git status -C {pipeline.repo.folder}")
+    display.say(f"see: improve-git status -C {folder}")
