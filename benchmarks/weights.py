@@ -14,9 +14,10 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import save
+
 from improve_git.files import new_folder
 from improve_git.weights import cache_folder
-from safetensors.torch import save
 
 MODEL = "tf_efficientnet_lite0"
 TAG = "in1k"

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from improve_git.datasets.dataset import _PROFILE as REQUIRED
 from improve_git.datasets.dataset import DataSet, Entry
 from improve_git.domain import PARTS
 from improve_git.errors import DataError
@@ -44,7 +45,8 @@ def test_json_round_trip(entries, classes, source, unlabelled):
         classes,
         source=source,
         unlabelled=unlabelled,
-        profile={"images": len(entries), "mean": [0.1, 0.2], "unreadable": [{"path": source}]},
+        profile=dict.fromkeys(REQUIRED, 0)
+        | {"images": len(entries), "mean": [0.1, 0.2], "unreadable": [{"path": source}]},
         split={"seed": 0, "fractions": {"tune": 0.1}, "given": False},
     )
     text = before.to_json()
@@ -111,3 +113,11 @@ def test_a_newer_format():
     with pytest.raises(DataError, match="format 2") as caught:
         DataSet.from_json(ONE.to_json().replace('"format": 1', '"format": 2'))
     assert "newer" in caught.value.fix
+
+
+def test_a_profile_without_what_is_counted_on_is_damaged() -> None:
+    profile = dict.fromkeys(REQUIRED, 0)
+    del profile["mean"]
+    text = DataSet("x", "digits", ("a",), (), profile, {}).to_json()
+    with pytest.raises(DataError, match="its profile has no 'mean'"):
+        DataSet.from_json(text)

@@ -11,6 +11,10 @@ from improve_git.domain import PARTS, Part
 from improve_git.errors import DataError
 
 FORMAT = 1
+_PROFILE = (  # what is counted on; see profile.make_profile
+    "images", "classes", "class_counts", "parts", "part_class_counts", "imbalance", "width",
+    "height", "modes", "grey", "mean", "std", "duplicates", "unreadable",
+)  # fmt: skip
 _HINT = "take the file back from Git, or make the pipeline anew with improve-git init"
 
 
@@ -103,6 +107,9 @@ class DataSet:
         return data_set
 
     def _check(self, fingerprint: object) -> None:
+        missing = [key for key in _PROFILE if key not in self.profile]
+        if missing:
+            raise DataError(f"dataset.json is damaged: its profile has no {missing[0]!r}", _HINT)
         order = [(entry.sha256, entry.path) for entry in self.entries]
         if order != sorted(order):
             raise DataError("dataset.json is damaged: its images are not in order", _HINT)

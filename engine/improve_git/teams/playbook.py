@@ -22,7 +22,6 @@ CUDA_SIDE = 224  # what most backbones were pretrained with
 CUDA_BACKBONE = 30  # million weights: the largest that a first pipeline starts from on a GPU
 FINE_TUNING_EPOCHS = 4  # pretrained weights need few
 SCRATCH_EPOCHS = 10  # enough for a small network to learn most of what it will
-HEAVY_IMBALANCE = 10  # images of the largest class per image of the smallest
 
 
 class Playbook:
@@ -113,11 +112,10 @@ def first_settings(context: Context, epochs: int | None) -> dict[Component, dict
     data = {
         "IMAGE_SIZE": size,
         "BATCH_SIZE": 32 if images < 4_000 else 64 if images < 20_000 else 128,
-        "BALANCE": 0.5 if profile["imbalance"] >= HEAVY_IMBALANCE else 0.0,
     }
     if backbone:
-        model: dict[str, Any] = {"BACKBONE": backbone}
-        train = {"EPOCHS": epochs or FINE_TUNING_EPOCHS, "LEARNING_RATE": 0.0005}
+        model: dict[str, Any] = {"BACKBONE": backbone, "STATISTICS": ("mean", "std")}
+        train = {"EPOCHS": epochs or FINE_TUNING_EPOCHS, "LEARNING_RATE": 0.002}
     else:
         model = {
             "WIDTH": 8 if tiny else 16 if small or not context.cuda else 32,
