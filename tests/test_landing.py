@@ -1,10 +1,11 @@
 """Landing on main: the user's edits survive, and a crash leaves main old or new."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from improve_git.git import ENGINE, NO_COMMIT, RefMoved, Repository
+from improve_git.git import ENGINE, NO_COMMIT, GitFailed, RefMoved, Repository
 from improve_git.journal import Journal
 from improve_git.landing import LandingWaits, land, recover
 
@@ -168,3 +169,35 @@ def test_autocrlf_of_the_user_is_kept_in_the_checkout(
     assert (repo.folder / "model.py").read_bytes() == b"new\r\n"
     assert repo.read("main", "model.py") == "new\n"
     assert repo.git("status", "--porcelain") == ""
+
+
+def test_a_landing_that_the_user_committed_over_leaves_nothing_staged(
+    repo: Repository, journal: Journal
+) -> None:
+    crashed_after(repo, journal, ["index"])
+    (repo.folder / "train.py").write_text("mine\n")
+    main = repo.resolve("main") or ""
+    users = repo.commit(repo.write_tree(main, {"train.py": "mine\n"}), [main], "Mine\n", ENGINE)
+    repo.git("add", "train.py")
+    repo.update_ref("refs/heads/main", users, main, "the user commits")
+    recover(repo, journal)
+    assert state(repo) == ("old\n", "")
+
+
+def test_the_ruin_of_a_linked_work_tree_is_passed_over(repo: Repository, journal: Journal) -> None:
+    repo.git("checkout", "-q", "-b", "mine")
+    linked = repo.folder / "linked"
+    repo.git("worktree", "add", "-q", str(linked), "main")
+    shutil.rmtree(linked)
+    linked.mkdir()
+    new, old = next_commit(repo)
+    land(repo, journal, new, old)
+    assert state(repo) == ("old\n", "")
+
+
+def test_a_stale_lock_is_an_error_and_no_moved_main(repo: Repository, journal: Journal) -> None:
+    new, old = next_commit(repo)
+    (repo.folder / ".git/refs/heads/main.lock").touch()
+    with pytest.raises(GitFailed, match="delete the lock file") as caught:
+        land(repo, journal, new, old)
+    assert not isinstance(caught.value, RefMoved)

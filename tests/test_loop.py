@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from improve_git import creation, git
-from improve_git.errors import PipelineError, SandboxError
+from improve_git.domain import Rewrite
+from improve_git.errors import PipelineError, SandboxError, TeamError
 from improve_git.history import read_history, read_record
 from improve_git.landing import LandingWaits
 from improve_git.loop import Loop
@@ -328,7 +329,7 @@ class Killed(BaseException):
 
 KILLED_MOVES = [("model", "wider", BETTER), ("train", "crash", CRASH)]
 WRITES = {"update-ref", "commit-tree", "read-tree", "notes", "hash-object", "write-tree"}
-STEPS = 34  # how often an undisturbed run writes
+STEPS = 35  # how often an undisturbed run writes
 
 
 @pytest.fixture(scope="module")
@@ -415,3 +416,143 @@ def test_a_branch_named_improve_is_reported_at_once(world: Callable[..., World])
     w.pipeline.repo.git("branch", "improve")
     with pytest.raises(PipelineError, match="a branch named improve is in the way"):
         w.run()
+
+
+# What users do to a pipeline while it runs, or between runs
+
+
+def user(w: World, *command: str) -> None:
+    subprocess.run(["git", *command], cwd=w.pipeline.repo.folder, check=True, capture_output=True)
+
+
+def test_what_lands_is_the_commit_that_was_measured(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER)])
+    repo = w.pipeline.repo
+
+    def slip_in() -> None:
+        ref = "refs/heads/improve/0001-model-wider"
+        tip = repo.resolve(ref) or ""
+        tree = repo.write_tree(tip, {"model.py": source("model", 0.1)})
+        repo.update_ref(ref, repo.commit(tree, [tip], "Mine\n", git.ENGINE), tip, "test")
+
+    meanwhile(w, 2, slip_in)
+    w.run()
+    assert w.verdicts() == [(1, "merged", "accuracy 0.8000 over 0.6000 (+20.00 points)")]
+    assert repo.read("main", "model.py") == BETTER
+
+
+def test_a_merge_that_the_user_takes_back_stays_taken_back(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER)])
+    w.run()
+    user(w, "reset", "-q", "--hard", "HEAD^1")
+    w.run()
+    assert w.verdicts() == [(1, "rejected", "taken back: its merge is no longer on main")]
+    assert w.pipeline.repo.read("main", "model.py") == source("model", 0.2)
+
+
+def test_a_main_that_is_amended_or_rewound_is_followed(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER), ("train", "longer", source("train", 0.3))])
+    w.run("budget.iterations=1")
+    w.commit("README.md", "mine\n")
+    user(w, "commit", "-q", "--amend", "-m", "Mine")
+    meanwhile(w, 1, lambda: user(w, "commit", "-q", "--amend", "-m", "Mine again"))
+    w.run()
+    assert w.verdicts()[1] == (2, "merged", "accuracy 0.9000 over 0.8000 (+10.00 points)")
+    assert w.pipeline.repo.read("main", "README.md") == "mine\n"
+
+
+def test_a_rewound_own_component_supersedes(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER), ("model", "widest", source("model", 0.5))])
+    w.run("budget.iterations=1")
+    meanwhile(w, 1, lambda: user(w, "reset", "-q", "--hard", "HEAD^1"))
+    w.run()
+    assert w.verdicts()[1][1:] == (
+        "rejected", "superseded: model.py was changed on main meanwhile")  # fmt: skip
+    assert w.pipeline.repo.read("main", "model.py") == source("model", 0.2)
+
+
+def test_a_failure_is_tried_again_under_other_limits(world: Callable[..., World]) -> None:
+    w = world([])
+    w.commit("train.py", source("train", 0.3, "\n# out-of-memory\n"))
+    for _ in range(2):
+        with pytest.raises(PipelineError, match="out-of-memory"):
+            w.run()
+    assert len(w.sandbox.trained) == 1
+    with pytest.raises(PipelineError, match="out-of-memory"):
+        w.run("sandbox.memory=64g")
+    assert len(w.sandbox.trained) == 2
+
+
+def test_a_failed_branch_that_is_merged_by_hand_is_measured(world: Callable[..., World]) -> None:
+    w = world([("train", "crash", CRASH)])
+    w.run()
+    user(w, "merge", "-q", "--ff-only", "improve/0001-train-crash")
+    with pytest.raises(PipelineError, match="cannot be trained: crashed"):
+        w.run()
+
+
+def test_scores_survive_a_merge_of_main_into_the_users_line(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER)])
+    user(w, "checkout", "-q", "-b", "mine")
+    w.commit("README.md", "mine\n")
+    w.run()
+    user(w, "merge", "-q", "-m", "Take main in", "main")
+    user(w, "checkout", "-q", "main")
+    user(w, "merge", "-q", "--ff-only", "mine")
+    w.run()
+    assert [s.verdict for s in read_history(w.pipeline.repo).main] == ["baseline", "merged"]
+
+
+def test_a_collected_result_gets_its_verdict_although_the_budget_is_spent(
+    world: Callable[..., World],
+) -> None:
+    w = world([("model", "wider", BETTER)])
+    edited = w.pipeline.repo.folder / "model.py"
+    meanwhile(w, 2, lambda: edited.write_text("mine\n"))
+    with pytest.raises(LandingWaits):
+        w.run()
+    user(w, "checkout", "-q", "--", "model.py")
+    assert "hours of training are spent" in w.run("budget.hours=0.0001")
+    assert w.verdicts()[0][1] == "merged"
+
+
+def test_a_training_is_not_repeated_when_predicting_was_cut_short(
+    world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w = world([])
+
+    def cut(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(w.sandbox, "predict", cut)
+        w.run()
+    w.run()
+    assert len(w.sandbox.trained) == 1
+
+
+def test_a_shallow_clone_is_refused(world: Callable[..., World], tmp_path: Path) -> None:
+    w = world([])
+    w.run()
+    origin = f"file://{w.pipeline.repo.folder}"
+    user(w, "clone", "-q", "--depth", "1", origin, str(tmp_path / "shallow"))
+    with pytest.raises(PipelineError, match="this clone is shallow"):
+        Pipeline.open(tmp_path / "shallow").main()
+
+
+def test_a_team_that_cannot_write_ends_the_attempt(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER)])
+
+    def unable(*_: object) -> Rewrite:
+        raise TeamError("model.py was edited by hand")
+
+    w.team.rewrite = unable  # type: ignore[method-assign]
+    w.run()
+    assert w.verdicts() == [(1, "failed", "invalid: changes nothing, not model.py alone")]
+
+
+def test_only_the_weights_of_main_are_kept(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER), ("train", "slower", WORSE)])
+    w.run()
+    (kept,) = (w.pipeline.state / "weights").iterdir()
+    assert BETTER in kept.read_text()

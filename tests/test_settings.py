@@ -131,8 +131,8 @@ def test_direction_belongs_to_the_metric(metric: str) -> None:
 def test_errors_are_one_line(text: str, words: list[str], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         compose(text, words)
-    assert str(caught.value).startswith(message)
-    assert "\n" not in str(caught.value)
+    assert caught.value.message.startswith(message)
+    assert "\n" not in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,9 @@ def find(repo: Repository, history: History, word: str) -> Account:
     numbers = [attempt.number for attempt in history.attempts]
     there = [f"iterations {numbers[0]} to {numbers[-1]}"] if numbers else []
     there += ["the baseline (show 0)"] if history.main else []
-    are = " and ".join(there) or "nothing yet: improve-git run"
-    raise PipelineError(f"no iteration {word!r:.60}", f"there are {are}")
+    if not there:
+        raise PipelineError("nothing is measured yet", "improve-git run")
+    raise PipelineError(f"there is no iteration {word!r:.60}", f"name one of: {', '.join(there)}")
 
 
 def _account(repo: Repository, history: History, row: Attempt | Scored, metric: str) -> Account:

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from improve_git import templates, trail
 from improve_git.domain import FILES, Context
-from improve_git.errors import PipelineError, TeamError
+from improve_git.errors import DataError, PipelineError, TeamError
 from improve_git.git import Repository, top_level
 from improve_git.incumbent import team_context
 from improve_git.pipeline import Snapshot
@@ -35,7 +36,7 @@ class Plan:
 
 def default_target(images: str) -> Path:
     """Return the folder that a pipeline goes to where none is named: ``photos-pipeline``."""
-    name = Path(images).resolve().name if images != "digits" else images
+    name = Path(images).absolute().name if images != "digits" else images
     return Path.cwd() / f"{name.removesuffix('.csv').removesuffix('.parquet')}-pipeline"
 
 
@@ -53,7 +54,7 @@ def check_target(target: Path) -> None:
     if around:
         raise PipelineError(f"{target} lies in another Git repository, {around}", fix)
     try:
-        with tempfile.TemporaryFile(dir=target if target.is_dir() else parent):
+        with tempfile.TemporaryFile(dir=parent):  # where it is made before it gets its name
             pass
     except OSError as error:
         raise PipelineError(f"{parent} is not writable: {error.strerror}", fix) from error
@@ -71,6 +72,13 @@ def plan(
     from improve_git.datasets.scan import read_data_set
     from improve_git.settings import compose
 
+    if not images:
+        raise DataError("no images are named", "name a folder, a manifest or the word digits")
+    if images != "digits" and target.absolute().is_relative_to(Path(images).absolute()):
+        raise PipelineError(
+            f"the pipeline {target} would lie among the images",
+            "name another folder: improve-git init IMAGES PIPELINE",
+        )
     settings = compose("", overrides)
     settings.data.images = images if images == "digits" else str(Path(images).absolute())
     data_set = read_data_set(settings.data.images, settings.data, progress)
@@ -93,7 +101,12 @@ def create(found: Plan, team: Team) -> Repository:
         partial.chmod(0o755)
         partial.replace(target)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        # An interrupt may come while Git still writes there: again, until nothing is left.
+        for _ in range(20):
+            shutil.rmtree(partial, ignore_errors=True)
+            if not partial.exists():
+                break
+            time.sleep(0.05)
     return Repository(target)
 
 

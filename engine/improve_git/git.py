@@ -25,7 +25,8 @@ NOTES = "refs/notes/improve"
 _QUIET = [
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "commit.gpgSign=false",
     "-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.quotePath=false",
-    "-c", "log.showSignature=false", "-c", "core.logAllRefUpdates=always",
+    "-c", "i18n.commitEncoding=UTF-8", "-c", "log.showSignature=false",
+    "-c", "core.logAllRefUpdates=always",
 ]  # fmt: skip
 
 
@@ -88,8 +89,9 @@ def top_level(folder: Path) -> Path | None:
     """
     try:
         look = Repository(folder).git
-        git_dir, bare = look("rev-parse", "--absolute-git-dir", "--is-bare-repository").splitlines()
-        return Path(git_dir if bare == "true" else look("rev-parse", "--show-toplevel"))
+        git_dir = look("rev-parse", "--absolute-git-dir")
+        inside = look("rev-parse", "--is-inside-work-tree") == "true"
+        return Path(look("rev-parse", "--show-toplevel") if inside else git_dir)
     except GitFailed as error:
         if "not a git repository" in error.stderr:
             return None
@@ -193,7 +195,15 @@ class Repository:
             lines = block.splitlines()
             if lines and f"branch refs/heads/{branch}" in lines and "bare" not in lines:
                 found.append(Path(lines[0].removeprefix("worktree ")))
-        return [path for path in found if path.is_dir()]
+        return [path for path in found if self._is_work_tree(path)]
+
+    def _is_work_tree(self, folder: Path) -> bool:
+        """Say whether a listed folder is still a work tree of this repository, not its ruin."""
+        if not (folder / ".git").exists():
+            return False
+        with suppress(GitFailed):
+            return Repository(folder).common_dir().resolve() == self.common_dir().resolve()
+        return False
 
     # Writing
 
@@ -213,7 +223,8 @@ class Repository:
             lines = []
             for path, text in changes.items():
                 blob = self.write_blob(text.encode("utf-8", "surrogateescape"))
-                lines.append(f"100644 {blob}\t{path}")
+                known = self.git("ls-files", "--stage", "--", path, env=env).split(" ", 1)[0]
+                lines.append(f"{known or '100644'} {blob}\t{path}")
             index_info = "".join(f"{line}\n" for line in lines).encode()
             self.git("update-index", "--index-info", stdin=index_info, env=env)
             return self.git("write-tree", env=env)
@@ -233,6 +244,9 @@ class Repository:
         try:
             self.git("update-ref", "--create-reflog", "-m", f"improve-git: {reason}", ref, new, old)
         except GitFailed as error:
+            holds = self.git("for-each-ref", "--format=%(objectname)", ref) or NO_COMMIT
+            if holds == old:
+                raise  # a stale lock, a full disk: trying again would not help
             raise RefMoved(["update-ref", ref], error.stderr) from error
 
     def notes(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ TITLES = {
     "roc_auc": "ROC-AUC",
     "quadratic_kappa": "Quadratic-Kappa",
 }
+ON_MAIN = ("baseline", "measured", "merged")
 _METRICS = {title: name for name, title in TITLES.items()}
 
 
@@ -78,7 +79,8 @@ def read_history(repo: Repository) -> History:
     """Read all verdicts and open attempts from the local and remote branches."""
     branches = repo.branches()
     tip = branches.get(MAIN) or branches.get("refs/remotes/origin/main") or ""
-    commits = {c.sha: c for c in repo.log("--branches", "--remotes")} if branches else {}
+    found = repo.log("--topo-order", "--branches", "--remotes") if branches else []
+    commits = {c.sha: c for c in found}
     # Only the engine gives verdicts: nobody else's message counts, whatever its trailers say.
     said = {c.sha: trailers(c.message) for c in commits.values() if _of_project(c)}
     verdicts = {sha: t for sha, t in said.items()
@@ -113,7 +115,9 @@ def read_history(repo: Repository) -> History:
                 date=commits[commit].date,
             )
         )
-    main = [_scored(c, verdicts[c.sha]) for c in _first_parents(commits, tip) if c.sha in verdicts]
+    reachable = _ancestors(commits, tip)
+    main = [_scored(c, verdicts[c.sha]) for c in found if c.sha in reachable
+            and verdicts.get(c.sha, {}).get("Verdict") in ON_MAIN]  # fmt: skip
     return History(tuple(sorted(attempts, key=lambda a: a.number)), tuple(main[::-1]), tip)
 
 
@@ -133,12 +137,16 @@ def read_record(repo: Repository, blob: str | None) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def _first_parents(commits: dict[str, Commit], tip: str) -> list[Commit]:
-    line = []
-    while tip in commits:
-        line.append(commits[tip])
-        tip = commits[tip].parents[0] if commits[tip].parents else ""
-    return line
+def _ancestors(commits: dict[str, Commit], tip: str) -> set[str]:
+    """Return what is reachable from a commit by any parent: users merge in either direction."""
+    seen: set[str] = set()
+    todo = [tip]
+    while todo:
+        sha = todo.pop()
+        if sha in commits and sha not in seen:
+            seen.add(sha)
+            todo += commits[sha].parents
+    return seen
 
 
 def _of_project(commit: Commit) -> bool:

@@ -68,10 +68,6 @@ class Incumbent:
             except RefMoved:
                 continue
 
-    def context(self, snapshot: Snapshot, number: int, attempts: list[Attempt]) -> Context:
-        """Return what the team is told of main and of the attempts so far."""
-        return team_context(snapshot, number, attempts)
-
     def _record(self, commit: str, measured: Measurement, before: Scored | None) -> None:
         verdict: Verdict = "measured" if before else "baseline"
         blob = trail.write_record(self.repo, measured | {"verdict": verdict})
@@ -91,8 +87,8 @@ class Incumbent:
 
     def _repair(self, commit: str, snapshot: Snapshot, measured: Measurement) -> bool:
         """Let an engineer repair a failing baseline; say whether main has changed."""
-        # The pipeline's first two commits are the engine's and the architect's; then come repairs.
-        done = len(self.repo.log("--first-parent", commit)) - 2
+        engineers = {trail.author(component, "").email for component in COMPONENTS}
+        done = sum(c.author.email in engineers for c in self.repo.log("--first-parent", commit))
         if done >= snapshot.settings.budget.repairs:
             return False
         context = team_context(snapshot, 0, [])

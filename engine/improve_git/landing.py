@@ -38,14 +38,17 @@ def recover(repo: Repository, journal: Journal) -> None:
     main = repo.resolve(MAIN)
     if main in (last["old"], last["new"]) and repo.resolve(last["new"]):
         _finish(repo, journal, last["new"], last["old"])
-    else:
-        journal.append("landing-dropped", new=last["new"])
+        return
+    for folder in repo.work_trees("main"):
+        with suppress(LandingWaits):
+            _move_work_tree(repo, folder, last["old"], last["new"])
+    journal.append("landing-dropped", new=last["new"])
 
 
 def _finish(repo: Repository, journal: Journal, new: str, old: str) -> None:
     moved: list[Path] = []
     try:
-        for folder in repo.work_trees("main"):
+        for folder in repo.work_trees("main") if changed_paths(repo, old, new) else []:
             _move_work_tree(repo, folder, new, old)
             moved.append(folder)
         if repo.resolve(MAIN) != new:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from improve_git.domain import FILES
 from improve_git.errors import PipelineError
-from improve_git.git import Repository, top_level
+from improve_git.git import Repository, require_git, top_level
 from improve_git.history import MAIN
 from improve_git.journal import Journal
 
@@ -37,6 +37,7 @@ class Snapshot:
             "files": self.files,
             "settings": scored(self.settings),
             "dataset": self.data_set.fingerprint,
+            "statistics": [self.data_set.profile["mean"], self.data_set.profile["std"]],
             "parts": [entry.part for entry in self.data_set.entries],
             "image": image,
         }
@@ -61,6 +62,7 @@ class Pipeline:
         Raises:
             PipelineError: there is none, or a branch named `improve` is in the way.
         """
+        require_git()
         if not folder.is_dir():
             raise PipelineError(f"{folder} is not a folder", "name a pipeline's folder with -C")
         top = top_level(folder)
@@ -88,7 +90,14 @@ class Pipeline:
         return hashlib.sha256(str(self.state.resolve()).encode()).hexdigest()[:12]
 
     def main(self) -> str:
-        """Return the commit that main holds."""
+        """Return the commit that main holds.
+
+        Raises:
+            PipelineError: there is no main, or only the end of its history.
+        """
+        if self.repo.git("rev-parse", "--is-shallow-repository") == "true":
+            raise PipelineError("this clone is shallow: its history is cut off",
+                                "git fetch --unshallow")  # fmt: skip
         tip = self.repo.resolve(MAIN)
         if tip is None:
             raise PipelineError("this clone has no branch main", "git branch main origin/main")
@@ -134,6 +143,6 @@ def scored_difference(one: Snapshot, other: Snapshot) -> set[str]:
     found = {name for name in FILES.values() if one.files[name] != other.files[name]}
     if scored(one.settings) != scored(other.settings):
         found.add("settings")
-    if one.data_set.entries != other.data_set.entries:
+    if one.data_set != other.data_set:
         found.add("data")
     return found

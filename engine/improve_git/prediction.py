@@ -138,6 +138,8 @@ def read_sample(path: Path, classes: Sequence[str]) -> Sample:
     if len(rows) < 2:
         raise DataError(f"{path} has no rows", "give a header and a row for each image")
     header = tuple(rows[0])
+    if any("\0" in name or not name.isprintable() for name in header):
+        raise DataError(f"{path} is no CSV file in UTF-8", "name a CSV file in UTF-8")
     unknown = [name for name in header[1:] if _class_of(name, classes) is None]
     if len(header) < 2 or (len(header) > 2 and unknown):
         problem = f"no class is called {unknown[0]!r}" if unknown else "it has one column only"
@@ -145,7 +147,11 @@ def read_sample(path: Path, classes: Sequence[str]) -> Sample:
             f"{path} does not fit this pipeline: {problem}",
             f"its columns must be an id and a label, or an id and classes: {', '.join(classes)}",
         )
-    return Sample(header, tuple(row[0] for row in rows[1:]))
+    ids = tuple(row[0] for row in rows[1:])
+    if len(set(ids)) < len(ids):
+        twice = next(name for name in ids if ids.count(name) > 1)
+        raise DataError(f"{path} asks for {twice!r:.60} twice", "keep one row for each image")
+    return Sample(header, ids)
 
 
 def asked_for(sample: Sample, images: Images) -> Images:

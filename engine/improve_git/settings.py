@@ -80,7 +80,10 @@ def compose(text: str, overrides: Sequence[str] = ()) -> Settings:
                 OmegaConf.update(config, key, value)
             except OmegaConfBaseException as error:
                 reason = str(error).splitlines()[0]
-                raise SettingsError(f"{layer.source}: {key}: {reason}") from None
+                raise SettingsError(
+                    f"{layer.source}: {key}: {reason}",
+                    "give it the form that `improve-git run --cfg` shows; a list is [a,b]",
+                ) from None
     settings = cast(Settings, OmegaConf.to_object(config))
     check_values(settings)
     return settings

@@ -38,12 +38,18 @@ def author(role: str, team: str) -> Person:
     return Person(f"{title} ({one_line(team, 60)})", email)
 
 
+def ref_of(attempt: Attempt) -> str:
+    """Return the full name of an attempt's branch."""
+    return branch_of(attempt.number, attempt.component, attempt.slug)
+
+
 def found(repo: Repository, files: Mapping[str, str], data: str, design: Design, team: str) -> str:
     """Make main: the engine's files first, then the architect's three. Return main's tip."""
     tree = repo.write_tree(None, files)
     root = repo.commit(tree, [], compose(f"Set up a pipeline for {data}", "", {}), ENGINE)
     tree = repo.write_tree(root, design.files)
-    message = compose(design.subject, design.body, {})
+    # A trailer, so that no last paragraph of an agent's can pass for one.
+    message = compose(design.subject, design.body, {"Component": "data, model, train"})
     tip = repo.commit(tree, [root], message, author("architect", team))
     repo.update_ref(MAIN, tip, NO_COMMIT, "init")
     return tip
@@ -89,29 +95,42 @@ def repair_main(
     return repo.commit(tree, [main], message, author(component, team))
 
 
-def take_in_main(repo: Repository, ref: str, number: int, component: Component, main: str) -> str:
-    """Merge a main that has moved into the branch, keeping the candidate's own file."""
-    old = repo.resolve(ref) or ""
-    source = repo.read(old, FILES[component])
-    tree = repo.write_tree(main, {FILES[component]: source})
+def take_in_main(repo: Repository, ref: str, tip: str, attempt: Attempt, main: str) -> str:
+    """Merge a main that has moved into the branch, keeping the candidate's own file.
+
+    Raises:
+        RefMoved: the branch has another tip by now.
+    """
+    source = repo.read(tip, FILES[attempt.component])
+    tree = repo.write_tree(main, {FILES[attempt.component]: source})
     body = "Main has moved in what is scored, so the candidate is measured again on top of it."
-    message = compose("Merge main into the candidate", body, {"Iteration": number})
-    tip = repo.commit(tree, [old, main], message, ENGINE)
-    repo.update_ref(ref, tip, old, "merge main")
-    return tip
+    message = compose("Merge main into the candidate", body, {"Iteration": attempt.number})
+    merged = repo.commit(tree, [tip, main], message, ENGINE)
+    repo.update_ref(ref, merged, tip, "merge main")
+    return merged
 
 
-def close(repo: Repository, ref: str, message: str) -> str:
-    """Record a verdict that merges nothing: an empty commit at the tip of a branch or of main."""
-    old = repo.resolve(ref) or ""
+def close(repo: Repository, ref: str, old: str, message: str) -> str:
+    """Record a verdict that merges nothing: an empty commit on top of a branch's tip ``old``.
+
+    Raises:
+        RefMoved: the branch's tip is another one by now.
+    """
     tip = repo.commit(f"{old}^{{tree}}", [old], message, ENGINE)
     repo.update_ref(ref, tip, old, "verdict")
     return tip
 
 
-def prepare_merge(repo: Repository, ref: str, component: Component, main: str, message: str) -> str:
+def base_of(repo: Repository, attempt: Attempt, tip: str) -> str:
+    """Return the commit of main that a candidate stands on: its first, or that taken in last."""
+    for commit in repo.log("--first-parent", f"{attempt.base}..{tip}"):
+        if commit.author == ENGINE and len(commit.parents) == 2:
+            return commit.parents[1]
+    return attempt.base
+
+
+def prepare_merge(repo: Repository, tip: str, component: Component, main: str, message: str) -> str:
     """Return the merge commit of an accepted candidate, ready to land; moves nothing."""
-    tip = repo.resolve(ref) or ""
     tree = repo.write_tree(main, {FILES[component]: repo.read(tip, FILES[component])})
     return repo.commit(tree, [main, tip], message, ENGINE)
 
@@ -124,7 +143,7 @@ def changed_paths(repo: Repository, old: str, new: str) -> list[str]:
 
 def rewrites(repo: Repository, attempt: Attempt) -> list[str]:
     """Return an attempt's commits by its engineer, newest first: the rewrite and the repairs."""
-    ref = branch_of(attempt.number, attempt.component, attempt.slug)
+    ref = ref_of(attempt)
     email = author(attempt.component, "").email
     commits = repo.log("--first-parent", f"{attempt.base}..{ref}")
     return [commit.sha for commit in commits if commit.author.email == email]
@@ -132,7 +151,7 @@ def rewrites(repo: Repository, attempt: Attempt) -> list[str]:
 
 def read_assignment(repo: Repository, attempt: Attempt) -> Assignment:
     """Read an attempt's assignment back from the commit that opened its branch."""
-    ref = branch_of(attempt.number, attempt.component, attempt.slug)
+    ref = ref_of(attempt)
     first = repo.log("--first-parent", "--reverse", f"{attempt.base}..{ref}")[0]
     said = trailers(first.message)
     body = first.message.split("\n\n")[1:-1]

@@ -36,7 +36,7 @@ class Bench:
         self.pipeline = pipeline
         self.sandbox = sandbox
         self.observer = observer
-        self._known_packs: dict[int, Path] = {}
+        self._known_packs: dict[tuple[object, ...], Path] = {}
 
     def key(self, snapshot: Snapshot) -> str:
         """Return the name of a snapshot's result on this bench."""
@@ -53,14 +53,16 @@ class Bench:
         Raises:
             SandboxError: the sandbox failed repeatedly; the candidate is not to blame.
         """
-        key = self.key(snapshot)
-        known = self.recall(key)
+        known = self.recall(snapshot)
         if known:
             return known
         measurement = self._try(snapshot, title, safety_stop(snapshot.settings, usual_seconds))
         blob = self.pipeline.repo.write_blob(json.dumps(measurement).encode())
         seconds = measurement["train_wall_seconds"] + (measurement["predict_wall_seconds"] or 0)
-        self.pipeline.journal.append("result", key=key, record=blob, seconds=seconds)
+        self.pipeline.journal.append(
+            "result", key=self.key(snapshot), record=blob, seconds=seconds,
+            limits=_limits_text(snapshot),
+        )  # fmt: skip
         return measurement
 
     def refused(self, snapshot: Snapshot, outcome: Outcome) -> Measurement:
@@ -74,11 +76,17 @@ class Bench:
             if file != kept:
                 file.unlink(missing_ok=True)
 
-    def recall(self, key: str) -> Measurement | None:
-        """Return a measurement that the journal remembers, None where there is none."""
+    def recall(self, snapshot: Snapshot) -> Measurement | None:
+        """Return a measurement that the journal remembers, None where there is none.
+
+        A failure counts only under the same limits: with more memory it may go well.
+        """
+        key, limits = self.key(snapshot), _limits_text(snapshot)
         for event in reversed(self.pipeline.journal.events("result")):
             if event["key"] == key:
-                return read_record(self.pipeline.repo, event["record"])
+                known = read_record(self.pipeline.repo, event["record"])
+                if known and (known["status"] == "ok" or event.get("limits") == limits):
+                    return known
         return None
 
     def predict(self, snapshot: Snapshot, pack: Path, label: str) -> tuple[Outcome, Any]:
@@ -129,15 +137,30 @@ class Bench:
             return self.refused(
                 snapshot, Outcome("invalid", reason=breaches[0], detail="\n".join(breaches))
             )
-        trained = self.train(snapshot, title, seconds)
+        trained = self._trained_before(snapshot) or self.train(snapshot, title, seconds)
         if trained.status != "ok":
             return self._measurement(snapshot, trained, None)
+        self.pipeline.journal.append(
+            "trained", key=self.key(snapshot),
+            outcome=self.pipeline.repo.write_blob(json.dumps(asdict(trained)).encode()),
+        )  # fmt: skip
         predicted, logits = self.predict(snapshot, self.packs(snapshot) / "val", "predict")
         measurement = self._measurement(snapshot, trained, predicted)
         if predicted.status != "ok":
             failure = {k: getattr(predicted, k) for k in ("status", "reason", "detail", "log_tail")}
             return measurement | failure
         return measurement | self._judge(snapshot, logits)
+
+    def _trained_before(self, snapshot: Snapshot) -> Outcome | None:
+        """Return the outcome of a training whose weights were collected before a crash."""
+        key = self.key(snapshot)
+        if not self.pipeline.weights_file(key).exists():
+            return None
+        for event in reversed(self.pipeline.journal.events("trained")):
+            known = read_record(self.pipeline.repo, event["outcome"])
+            if event["key"] == key and known:
+                return Outcome(**known)
+        return None
 
     def _judge(self, snapshot: Snapshot, logits: Any) -> dict[str, Any]:
         from improve_git import judge
@@ -182,7 +205,9 @@ class Bench:
         """Return the folder of a snapshot's packs, one a part; built where missing."""
         from improve_git.datasets.store import ready_packs
 
-        name = id(snapshot.data_set)  # the pipeline hands out one object for one dataset.json
+        data = snapshot.settings.data
+        # The pipeline hands out one object for one dataset.json.
+        name = (id(snapshot.data_set), data.images, data.cache_side)
         if name not in self._known_packs:
             self._known_packs[name] = ready_packs(
                 snapshot.data_set, self.pipeline.state, snapshot.settings.data, self.observer.say
@@ -223,6 +248,10 @@ def limits_of(settings: "Settings", seconds: float) -> Limits:
         output_bytes=parse_bytes(box.output),
         cpus=box.cpus,
     )
+
+
+def _limits_text(snapshot: Snapshot) -> str:
+    return str(limits_of(snapshot.settings, snapshot.settings.budget.predict_seconds))
 
 
 def spec_of(snapshot: Snapshot, seconds: float, weights: tuple[str, ...]) -> dict[str, Any]:

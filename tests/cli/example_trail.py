@@ -44,6 +44,11 @@ def data_set() -> DataSet:
         "width": {"min": 8, "median": 8, "max": 8},
         "height": {"min": 8, "median": 8, "max": 8},
         "formats": {"PNG": 40},
+        "imbalance": 1.0,
+        "modes": {"RGB": 40},
+        "grey": False,
+        "duplicates": 0,
+        "unreadable": [],
         "mean": [0.5] * 3,
         "std": [0.2] * 3,
     }
@@ -124,9 +129,8 @@ class ExampleTrail:
         before = None if verdict == "baseline" else self.record.get("score")
         blob = trail.write_record(self.repo, record | {"verdict": verdict})
         labels = trail.verdict_trailers(verdict, "", record, blob, main_score=before)
-        tip = trail.close(
-            self.repo, MAIN, compose(main_subject(verdict, record, before), "", labels)
-        )
+        message = compose(main_subject(verdict, record, before), "", labels)
+        tip = trail.close(self.repo, MAIN, self.pipeline.main(), message)
         self.repo.add_note(tip, blob)
         self.pipeline.journal.append("result", key="k", record=blob, seconds=22.5)
         self.record = record
@@ -174,7 +178,7 @@ class ExampleTrail:
             land(self.repo, self.pipeline.journal, tip, main)
             self.record = record
         else:
-            tip = trail.close(self.repo, ref, message)
+            tip = trail.close(self.repo, ref, self.repo.resolve(ref) or "", message)
         self.repo.add_note(tip, blob)
         self.pipeline.journal.append("result", key="k", record=blob, seconds=22.5)
         return number

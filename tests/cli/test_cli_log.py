@@ -82,7 +82,7 @@ def test_nothing_yet(example: ExampleTrail, call: Call) -> None:
     assert (said.out, said.code) == ("nothing has been measured yet: improve-git run\n", 0)
     assert call("log", "-C", example.repo.folder, "--json").out == "[]\n"
     assert call("show", "0", "-C", example.repo.folder).err == (
-        "error: no iteration '0'\n  fix: there are nothing yet: improve-git run\n"
+        "error: nothing is measured yet\n  fix: improve-git run\n"
     )
 
 

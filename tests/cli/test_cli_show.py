@@ -145,7 +145,9 @@ def test_a_main_that_moved_is_not_part_of_the_change(example: ExampleTrail) -> N
     ref = branch_of(5, "train", "warm-up")
     example.write(5, "train", "warm-up", 5)
     main = example.commit_by_user({"README.md": "changed\n", "data.py": "STRENGTH = 7\n"})
-    trail.take_in_main(example.repo, ref, 5, "train", main)
+    opened = read_history(example.repo).of(5)
+    assert opened
+    trail.take_in_main(example.repo, ref, example.repo.resolve(ref) or "", opened, main)
     assert [line for line in account(example, "5").diff.splitlines() if "+++" in line] == [
         "+++ b/train.py"
     ]
@@ -157,7 +159,7 @@ def test_an_unknown_number_names_those_there_are(
 ) -> None:  # fmt: skip
     said = call("show", "-C", example.repo.folder, "--", word)
     assert said.code == 1
-    assert said.err.endswith("  fix: there are iterations 1 to 5 and the baseline (show 0)\n")
+    assert said.err.endswith("  fix: name one of: iterations 1 to 5, the baseline (show 0)\n")
 
 
 HOSTILE = [
@@ -178,7 +180,8 @@ def test_a_record_of_any_kind_is_put_up_with(
     ref = branch_of(5, "train", "warm-up")
     labels = trail.verdict_trailers("rejected", "worse", record | {"score": 0.4}, blob,
                                     main_score=0.9, attempt=(5, "train", ref[11:]))  # fmt: skip
-    trail.close(example.repo, ref, compose("Reject", "", labels))
+    tip = example.repo.resolve(ref) or ""
+    trail.close(example.repo, ref, tip, compose("Reject", "", labels))
     for more in ([], ["--json"]):
         said = call("show", "5", "-C", example.repo.folder, *more)
         assert said.code == 0, said.err

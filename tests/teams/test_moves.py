@@ -93,7 +93,7 @@ def test_numeric_knobs_step_both_ways():
     files = first_files(SMALL)
     moves = moves_of(files, SMALL)
     assert moves["epochs-up"].after == {"EPOCHS": 16}
-    assert moves["epochs-up"].subject == "Train for more epochs (10 to 14)"
+    assert moves["epochs-up"].subject == "Train for more epochs (10 to 16)"
     assert moves["shift-up"].subject == "Shift training images at random"
     assert moves["epochs-down"].after == {"EPOCHS": 8}
     assert moves["learning-rate-up"].after == {"LEARNING_RATE": 0.004}

@@ -1,5 +1,6 @@
 """improve-git init: a new pipeline repository for a data set."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -46,7 +47,7 @@ def command(images: str, words: tuple[str, ...], dry_run: bool) -> None:
         return
     repo = creation.create(found, Playbook())
     subject = repo.log("-1")[0].subject
-    where = target if target.is_absolute() else f"./{target}"
+    where = shlex.quote(str(target if target.is_absolute() else f"./{target}"))
     console.print(f"\n{subject}\npipeline: {repo.folder}\nnext: improve-git run -C {where}",
                   markup=False)  # fmt: skip
 

@@ -1,5 +1,6 @@
 """improve-git predict: label a folder of new images."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,8 @@ def command(  # noqa: PLR0917 - click hands them over by name
     pipeline = Pipeline.open(folder, overrides(words))
     if not out.absolute().parent.is_dir():
         raise PipelineError(f"{out.parent} is not a folder", f"mkdir -p {out.parent}")
+    if not os.access(out.absolute().parent, os.W_OK):
+        raise PipelineError(f"{out.parent} is not writable", "name another file with --out")
     commit = pipeline.main() if rev == "main" else pipeline.repo.resolve(rev)
     if commit is None:
         raise PipelineError(f"there is no commit {rev!r}", "name one that log shows")

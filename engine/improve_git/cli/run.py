@@ -24,11 +24,9 @@ def command(folder: Path, cfg: bool, words: tuple[str, ...]) -> None:
     \b
     Example: improve-git run -C photos-pipeline budget.iterations=20 sandbox=docker
     """
-    from improve_git.git import require_git
     from improve_git.journal import only_run
     from improve_git.pipeline import Pipeline
 
-    require_git()
     pipeline = Pipeline.open(folder, overrides(words))
     settings = pipeline.snapshot(pipeline.main()).settings
     if cfg:

@@ -81,6 +81,7 @@ def _rows(manifest: Path) -> Iterator[_Row]:
     for where, values in read(manifest):
         image, label, split, group = (_text(manifest, where, values.get(c)) for c in _COLUMNS)
         label, split = label.strip(), split.strip().lower()
+        _check_text(manifest, label + split + group)
         if not image:
             raise DataError(f"{manifest.name}, {where}: no image is named", "remove the row")
         if split and split not in PART_NAMES:
@@ -91,6 +92,12 @@ def _rows(manifest: Path) -> Iterator[_Row]:
         yield _Row(where, image, label, PART_NAMES[split] if split else None, group)
 
 
+def _check_text(manifest: Path, text: str) -> None:
+    """Refuse names that are no UTF-8: they would come out as nonsense everywhere."""
+    if "\0" in text or any("\udc80" <= character <= "\udcff" for character in text):
+        raise DataError(f"{manifest.name} is not in UTF-8", "save it as CSV in UTF-8")
+
+
 def _read_csv(manifest: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     delimiter = "\t" if manifest.suffix.lower() == ".tsv" else ","
     # File names may be bytes that are no UTF-8; the escapes lead back to the same bytes.
@@ -98,6 +105,7 @@ def _read_csv(manifest: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         reader = csv.reader(file, delimiter=delimiter)
         try:
             header = [name.strip().lower() for name in next(reader, [])]
+            _check_text(manifest, "".join(header))
             _check_header(manifest, header)
             for values in reader:
                 where = f"line {reader.line_num}"
