@@ -59,7 +59,8 @@ def main() -> None:
         [sys.executable, "-m", "improve_git", "status", "-C", str(pipeline.repo.folder)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    print(f"## Where it stands\n\n```console\n$ improve-git status\n{status.stdout}```")
+    told = status.stdout.replace(f"{pipeline.repo.folder.parent}/", "")
+    print(f"## Where it stands\n\n```console\n$ improve-git status\n{told}```")
 
 
 def shortened(value: object) -> object:

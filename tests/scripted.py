@@ -54,7 +54,9 @@ class ScriptedSandbox:
         on_event({"event": "epoch", "epoch": 0, "loss": 1.0})
         job.weights_out.write_bytes(text.encode())
         curve = [{"epoch": 0, "loss": 1.0}]
-        return Outcome("ok", curve=curve, seconds=1.5, wall_seconds=2.0, peak_memory_bytes=2**30)
+        stopped = "clock" if "# slow" in text else ""
+        return Outcome("ok", curve=curve, seconds=1.5, wall_seconds=2.0,
+                       peak_memory_bytes=2**30, stopped_by=stopped)  # fmt: skip
 
     def predict(
         self, job: PredictJob, on_event: Callable[[dict[str, Any]], None]

@@ -556,3 +556,11 @@ def test_only_the_weights_of_main_are_kept(world: Callable[..., World]) -> None:
     w.run()
     (kept,) = (w.pipeline.state / "weights").iterdir()
     assert BETTER in kept.read_text()
+
+
+def test_a_training_that_the_clock_stopped_says_so(world: Callable[..., World]) -> None:
+    w = world([("model", "slow", source("model", 0.1, "\n# slow\n"))])
+    w.run()
+    assert w.verdicts()[0][2] == (
+        "accuracy 0.5000 under 0.6000 (-10.00 points); its training was stopped by the clock"
+    )

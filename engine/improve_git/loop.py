@@ -237,6 +237,8 @@ class Loop:
         self, attempt: Attempt, verdict: Verdict, reason: str, measured: Measurement, main: Main
     ) -> Ruling:
         """Store an attempt's record and put its verdict into words."""
+        if measured["stopped_by"]:
+            reason += f"; its training was stopped by the {measured['stopped_by']}"
         record = measured | {
             "iteration": attempt.number,
             "component": attempt.component,
