@@ -65,7 +65,9 @@ def test_prints_go_to_standard_error_and_frames_to_standard_output() -> None:
     with start(
         " print('hello', flush=True); os.write(1, b' you'); os.write(out, b'frame')"
     ) as process:
-        out, err = process.communicate(timeout=20)
+        assert process.wait(20) == 0  # communicate() would close standard input, which ends it
+        assert process.stdout and process.stderr
+        out, err = process.stdout.read(), process.stderr.read()
     assert (out, err) == (b"frame", b"hello\n you")
 
 
