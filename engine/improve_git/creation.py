@@ -51,8 +51,11 @@ def check_target(target: Path) -> None:
     if not parent.is_dir():
         raise PipelineError(f"{parent} is not a folder", fix)
     around = top_level(target if target.is_dir() else parent)
-    if around:
-        raise PipelineError(f"{target} lies in another Git repository, {around}", fix)
+    if around and not Repository(around).ignores(target.absolute()):
+        raise PipelineError(
+            f"{target} lies in another Git repository, {around}",
+            f"{fix}, or let that repository ignore it (.gitignore)",
+        )
     try:
         with tempfile.TemporaryFile(dir=parent):  # where it is made before it gets its name
             pass

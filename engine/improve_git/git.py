@@ -127,6 +127,13 @@ class Repository:
 
     # Reading
 
+    def ignores(self, folder: Path) -> bool:
+        """Say whether a folder, there or not, is left out of this repository by .gitignore."""
+        with suppress(GitFailed):
+            self.git("check-ignore", "--quiet", f"{folder}/")
+            return True
+        return False
+
     def common_dir(self) -> Path:
         """Return the folder of objects and references that all work trees share."""
         return Path(self.git("rev-parse", "--path-format=absolute", "--git-common-dir"))
