@@ -130,6 +130,7 @@ def crashed_after(repo: Repository, journal: Journal, steps: list[str]) -> str:
         (repo.folder / "model.py").write_text("new\n")
     if "index" in steps:
         (repo.folder / "model.py").write_text("old\n")
+        repo.git("update-index", "-q", "--refresh")
         repo.git("read-tree", "-m", "-u", old, new)
     if "ref" in steps:
         repo.update_ref("refs/heads/main", new, old, "land")
