@@ -53,16 +53,16 @@ class Display:
         if not self._progress:
             return
         if event.get("event") == "epoch":
-            epochs = event.get("epochs")
-            done = event.get("epoch", 0) + 1
-            told = f"epoch {done}" + (f"/{epochs:.0f}" if epochs else "")
+            # Whatever a candidate reports: only numbers count.
+            done, epochs = _number(event.get("epoch")), _number(event.get("epochs"))
+            told = f"epoch {done:.0f}" + (f"/{epochs:.0f}" if epochs else "")
             for key, short in (("loss", "loss"), ("tune_accuracy", "tune")):
                 if isinstance(event.get(key), float):
                     told += f"  {short} {event[key]:.3f}"
-            if epochs and done:
+            if epochs >= done > 0:
                 left = (time.monotonic() - self._began) / done * (epochs - done)
                 told += f"  {left:.0f} s left"
-            self._progress.update(self._task, completed=done, total=epochs, told=told)
+            self._progress.update(self._task, completed=done, total=epochs or None, told=told)
         elif event.get("event") == "phase":
             self._progress.update(self._task, told=str(event.get("name", "")))
 
@@ -71,6 +71,10 @@ class Display:
         if self._progress:
             self._progress.stop()
             self._progress = None
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def file_progress(console: Console) -> Progress:

@@ -1,0 +1,46 @@
+"""The live line of a training: epoch, loss, tuning score, time left."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from improve_git.cli.display import Display
+
+
+@pytest.fixture
+def display() -> Display:
+    return Display(Console(file=io.StringIO(), force_terminal=True, width=120))
+
+
+def told(display: Display) -> str:
+    assert display._progress
+    return str(display._progress.tasks[0].fields["told"])
+
+
+def test_the_live_line_tells_epoch_loss_score_and_time_left(display: Display) -> None:
+    display.begin("measure the baseline", None, 60.0)
+    display.event({"event": "phase", "name": "imports"})
+    assert told(display) == "imports"
+    display.event({"event": "epoch", "epoch": 1, "epochs": 4, "loss": 0.5, "tune_accuracy": 0.75})
+    assert told(display).startswith("epoch 1/4  loss 0.500  tune 0.750  ")
+    assert told(display).endswith(" s left")
+    display.end()
+
+
+def test_what_a_candidate_reports_does_no_harm(display: Display) -> None:
+    display.begin("0001 model: odd", None, 60.0)
+    for epoch, epochs in ((None, None), ("a", "b"), (5, 2), (-1, 3), (0, 0)):
+        display.event({"event": "epoch", "epoch": epoch, "epochs": epochs, "loss": "low"})
+        assert told(display).startswith("epoch ")
+    display.end()
+
+
+def test_in_a_pipe_there_is_no_live_line() -> None:
+    out = io.StringIO()
+    display = Display(Console(file=out))
+    display.begin("measure the baseline", None, 60.0)
+    display.event({"event": "epoch", "epoch": 1, "epochs": 4})
+    display.end()
+    display.verdict("merged", "Merge 0001")
+    assert out.getvalue() == "Merge 0001\n"
