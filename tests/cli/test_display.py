@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from improve_git.cli.display import Display
+from improve_git.cli.display import Display, file_progress
 
 
 @pytest.fixture
@@ -44,3 +44,13 @@ def test_in_a_pipe_there_is_no_live_line() -> None:
     display.end()
     display.verdict("merged", "Merge 0001")
     assert out.getvalue() == "Merge 0001\n"
+
+
+def test_the_bar_for_files_works_before_their_number_is_known() -> None:
+    out = io.StringIO()
+    with file_progress(Console(file=out, force_terminal=True, width=100)) as bar:
+        task = bar.add_task("reading images", total=None)
+        bar.refresh()
+        bar.update(task, completed=3, total=9)
+        bar.refresh()
+    assert "3/9" in out.getvalue()
