@@ -17,7 +17,7 @@ install: $(INSTALLED) ## install everything into .venv/ (5.5 GB, most of it PyTo
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check \
-		-c constraints.txt -e '.[torch,dev,benchmarks]'
+		-c constraints.txt -e '.[torch,llm,dev,benchmarks]'
 	touch $@
 
 demo: install ## improve a pipeline for digits over 8 iterations, into demo/ (offline, on the CPU)

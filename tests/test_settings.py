@@ -25,7 +25,7 @@ from improve_git.settings import (
 
 def test_nothing_said_gives_the_defaults() -> None:
     assert compose("") == Settings()
-    assert Settings().budget == BudgetSettings("default", 40, None, None, 600.0, 2)
+    assert Settings().budget == BudgetSettings("default", 40, None, None, 600.0, 2, None, None, 5)
 
 
 def test_file_then_words() -> None:

@@ -10,10 +10,14 @@ FILES: dict[Component, str] = {"data": "data.py", "model": "model.py", "train": 
 Part = Literal["train", "tune", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "tune", "val", "test")
 
+Role = Literal["architect", "analyst", "data", "model", "train"]  # the last three: the engineers
+ROLES: tuple[Role, ...] = ("architect", "analyst", *COMPONENTS)
+
 Verdict = Literal["baseline", "measured", "merged", "rejected", "failed"]
 
 Status = Literal[
     "ok",
+    "no-rewrite",  # the team gave no assignment or no file that can be used
     "invalid",  # the contract is broken; found by the syntax tree or the dry run
     "crashed",
     "timeout",
@@ -33,6 +37,7 @@ class Design:
     files: dict[str, str]  # "data.py" -> source
     subject: str
     body: str
+    by: str = ""  # the model that wrote it; "": the team's name
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Assignment:
     hypothesis: str
     instruction: str = ""
     expected_effect: str = ""
+    mechanism: str = ""  # the kind of change, such as augmentation; "": not told
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,38 @@ class Rewrite:
     source: str
     subject: str  # imperative, at most 72 characters
     body: str
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training showed on train and tune; nothing of val."""
+
+    curve: list[dict[str, Any]]  # one dict an epoch, as reported
+    seconds: float
+    stopped_by: str = ""  # "clock" where the safety stop ended it
+    peak_memory_bytes: int | None = None
+    parameters: int | None = None
+    device: str = "cpu"
+    tune_confusion: list[list[int]] = field(default_factory=list)  # [label][predicted]; []: unknown
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is to train on."""
+
+    cores: int
+    memory_bytes: int  # that a training may use
+    gpu: str = ""  # "": none
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Pretrained weights at hand."""
+
+    name: str  # of timm, such as tf_efficientnet_lite0.in1k
+    parameters: int | None = None
+    input_size: int | None = None  # pixels a side in pretraining
 
 
 @dataclass(frozen=True)
@@ -68,25 +107,48 @@ class Attempt:
     main_score: float | None = None
     train_seconds: float | None = None
     hypothesis: str = ""
+    expected_effect: str = ""
+    mechanism: str = ""
+    subject: str = ""  # of the engineer's newest commit
     commit: str = ""  # of the verdict; the branch's tip while it is open
     base: str = ""  # the commit of main that the attempt started from
     date: str = ""
+    record: str = ""  # the blob of the long account
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a team is told: nothing about val but rounded scores, nothing about test."""
+    """What a team is told: of val nothing but scores, of test nothing.
 
-    number: int  # of the iteration
+    Scores are exact; a team rounds them before it tells them to a language model.
+    """
+
+    number: int  # of the iteration; 0 at init and while the baseline is repaired
     seed: int
     files: dict[str, str]  # the incumbent's: "data.py" -> source
     profile: dict[str, Any]  # dataset.json's "profile"
-    attempts: list[Attempt]  # all so far, oldest first
+    attempts: list[Attempt]  # all with a verdict so far, oldest first
     components: tuple[Component, ...] = COMPONENTS  # those that may change
     label_preserving: tuple[str, ...] = ()  # hflip, vflip, rot90, rotate: what leaves labels true
-    weights: tuple[str, ...] = ()  # pretrained timm models at hand
+    weights: tuple[Weights, ...] = ()  # pretrained timm models at hand
+    metric: str = "accuracy"
     higher_is_better: bool = True
-    cuda: bool = False
+    score: float | None = None  # main's, on val
+    smallest_gain: float | None = None  # a gain below it can be luck; None: unknown
+    training: Training | None = None  # main's
+    recent: dict[int, Training] = field(default_factory=dict)  # of the newest attempts, by number
+    # What was tried on exactly main's other two files, and not merged: number -> the file.
+    tried: dict[int, str] = field(default_factory=dict)
+    machine: Machine = Machine(1, 2**33)
+    stop_seconds: float | None = None  # the safety stop of a training
+    trainings_left: int | None = None
+    about: str = ""  # the user's description of the data set
+    notes: str = ""  # the user's NOTES.md: how the search is to be steered
+
+    @property
+    def cuda(self) -> bool:
+        """Whether trainings run on a GPU."""
+        return bool(self.machine.gpu)
 
 
 @dataclass(frozen=True)
@@ -97,6 +159,7 @@ class Outcome:
     reason: str = ""  # one line
     detail: str = ""  # the relevant part of a traceback, for the engineer
     curve: list[dict[str, Any]] = field(default_factory=list)  # one dict an epoch, as reported
+    tune_predicted: list[int] = field(default_factory=list)  # class of each tune image; [] unknown
     seconds: float = 0.0  # inside the sandbox, from the first to the last batch of the phase
     wall_seconds: float = 0.0  # as the host saw it, start-up included
     peak_memory_bytes: int | None = None

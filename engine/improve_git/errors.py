@@ -5,7 +5,9 @@ ImproveError               expected: one line for the user plus the fix; exit co
 ├── SettingsError          improve.yaml or a key=value word
 ├── PipelineError          the pipeline's repository: missing, foreign, busy, damaged
 ├── GitError               Git itself: missing, too old, a command that failed
-├── TeamError              the team cannot go on
+├── TeamError              the team cannot propose or write this; the iteration fails, not the run
+├── LlmError               the LLM cannot be used: key, model, address; the run stops
+├── BudgetSpent            a cap would be broken; the run ends
 └── SandboxError           the sandbox or its engine failed; never counted against a candidate
 """
 
@@ -40,6 +42,14 @@ class GitError(ImproveError):
 
 class TeamError(ImproveError):
     """The team cannot propose or write anything more."""
+
+
+class LlmError(ImproveError):
+    """The LLM cannot be used: a wrong key, an unknown model, no answer. The run stops."""
+
+
+class BudgetSpent(ImproveError):
+    """What comes next could break a cap, so it is not begun."""
 
 
 class SandboxError(ImproveError):

@@ -1,10 +1,21 @@
 """What main holds and what it scores: the baseline, and commits of the user's that change it."""
 
+import os
 import shutil
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from improve_git import trail, words
-from improve_git.domain import COMPONENTS, FILES, Assignment, Attempt, Context, Verdict
+from improve_git.domain import (
+    COMPONENTS,
+    FILES,
+    Assignment,
+    Attempt,
+    Context,
+    Machine,
+    Verdict,
+    Weights,
+)
 from improve_git.errors import PipelineError
 from improve_git.git import ENGINE, RefMoved
 from improve_git.history import Scored, read_history, read_record
@@ -14,6 +25,9 @@ from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot
 from improve_git.teams.base import Team
 from improve_git.trial import Bench, Measurement
+
+if TYPE_CHECKING:
+    from improve_git.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -115,11 +129,21 @@ def team_context(snapshot: Snapshot, number: int, attempts: list[Attempt]) -> Co
         files=snapshot.files,
         profile=snapshot.data_set.profile,
         attempts=attempts,
+        components=tuple(name for name in COMPONENTS if name in settings.agents.components),
         label_preserving=tuple(settings.data.label_preserving),
-        weights=tuple(at_hand(settings.weights)),
+        weights=tuple(Weights(name) for name in at_hand(settings.weights)),
+        metric=settings.metric.name,
         higher_is_better=settings.metric.higher_is_better,
-        cuda=has_gpu(),
+        machine=_machine(settings),
     )
+
+
+def _machine(settings: "Settings") -> Machine:
+    from improve_git.settings import parse_bytes
+
+    cores = len(os.sched_getaffinity(0))
+    gpu = "an NVIDIA GPU" if has_gpu() and settings.sandbox.gpus != "none" else ""
+    return Machine(int(settings.sandbox.cpus or cores), parse_bytes(settings.sandbox.memory), gpu)
 
 
 def has_gpu() -> bool:

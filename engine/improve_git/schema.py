@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from improve_git.domain import COMPONENTS
 from improve_git.errors import SettingsError
 
 # metric -> whether a higher value is better
@@ -19,7 +20,20 @@ METRICS: dict[str, bool] = {
     "quadratic_kappa": True,
 }
 CHOICES: dict[str, tuple[str, ...]] = {
-    "llm": ("none",),
+    "llm": (
+        "none",
+        "openai",
+        "anthropic",
+        "gemini",
+        "mistral",
+        "deepseek",
+        "openrouter",
+        "ollama",
+        "vllm",
+        "openai_compatible",
+        "inbox",
+        "replay",
+    ),
     "sandbox": ("auto", "docker", "process"),
     "accept": ("improves",),
     "budget": ("default",),
@@ -53,10 +67,50 @@ class DataSettings:
 
 
 @dataclass
+class ModelSettings:
+    """A model for a role, where it is not to be ``llm.model``."""
+
+    architect: str | None = None
+    analyst: str | None = None
+    data: str | None = None  # the Data Engineer
+    model: str | None = None
+    train: str | None = None
+
+
+@dataclass
+class PriceSettings:
+    """US dollars for a million tokens, where the provider's price list has none. 0: free."""
+
+    input: float | None = None
+    output: float | None = None
+
+
+@dataclass
 class LlmSettings:
-    """Who proposes and writes the changes."""
+    """Who proposes and writes the changes. Keys come from the providers' environment variables."""
 
     name: str = "none"
+    model: str | None = None
+    models: ModelSettings = field(default_factory=ModelSettings)
+    fallback: str | None = None  # a second model, where the first does not answer
+    api_base: str | None = None  # of a server of one's own
+    temperature: float | None = None  # None: the provider's default
+    reasoning_effort: str | None = None  # low, medium, high; where supported
+    max_tokens: int = 16_000  # of one reply
+    history_tokens: int = 4_000  # that past attempts may take in a prompt
+    timeout: float = 600.0  # seconds a call may take, retries included
+    stream: bool = False
+    json_schema: bool | None = None  # None: where the provider is known to support it
+    vision: bool | None = None  # whether to show images; None: as for json_schema
+    price: PriceSettings = field(default_factory=PriceSettings)
+    folder: str | None = None  # of the inbox's questions; of the transcripts to replay (llm.from)
+
+
+@dataclass
+class AgentsSettings:
+    """What the agents may do."""
+
+    components: list[str] = field(default_factory=lambda: list(COMPONENTS))  # that may change
 
 
 @dataclass
@@ -92,6 +146,9 @@ class BudgetSettings:
     train_seconds: float | None = None  # None: four times the baseline's time, at least 60 s
     predict_seconds: float = 600.0
     repairs: int = 2  # of one candidate
+    usd: float | None = None  # for LLM calls
+    tokens: int | None = None  # of LLM calls, prompts and replies
+    failures: int | None = 5  # in a row, after which a run pauses; None: never
 
 
 @dataclass
@@ -111,6 +168,7 @@ class Settings:
     """All settings in force."""
 
     llm: LlmSettings = field(default_factory=LlmSettings)
+    agents: AgentsSettings = field(default_factory=AgentsSettings)
     sandbox: SandboxSettings = field(default_factory=SandboxSettings)
     accept: AcceptSettings = field(default_factory=AcceptSettings)
     metric: MetricSettings = field(default_factory=MetricSettings)
@@ -152,7 +210,18 @@ def check_values(settings: Settings) -> None:
         "budget.hours": budget.hours,
         "budget.train_seconds": budget.train_seconds,
         "budget.predict_seconds": budget.predict_seconds,
+        "budget.failures": budget.failures,
+        "llm.max_tokens": settings.llm.max_tokens,
+        "llm.history_tokens": settings.llm.history_tokens,
+        "llm.timeout": settings.llm.timeout,
         "epochs": settings.epochs,
+    }
+    not_negative = {
+        "budget.usd": budget.usd,
+        "budget.tokens": budget.tokens,
+        "llm.temperature": settings.llm.temperature,
+        "llm.price.input": settings.llm.price.input,
+        "llm.price.output": settings.llm.price.output,
     }
     counts = {
         "budget.iterations": budget.iterations,
@@ -163,9 +232,16 @@ def check_values(settings: Settings) -> None:
     for key, value in positive.items():
         if value is not None and not (0 < value < math.inf):
             raise SettingsError(f"{key}: {value} is not a positive number")
+    for key, value in not_negative.items():
+        if value is not None and not (0 <= value < math.inf):
+            raise SettingsError(f"{key}: {value} is negative or no number")
     for key, count in counts.items():
         if not 0 <= count < 2**32:
             raise SettingsError(f"{key}: {count} is not between 0 and 4294967295")
+    if not settings.agents.components:
+        raise SettingsError("agents.components: nothing may change", "name data, model or train")
+    for word in settings.agents.components:
+        check_word("agents.components", word, COMPONENTS)
     _check_data(data)
     for key in ("memory", "scratch", "shm", "output"):
         parse_bytes(getattr(box, key), f"sandbox.{key}")

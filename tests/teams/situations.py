@@ -3,7 +3,7 @@
 import random
 from typing import Any
 
-from improve_git.domain import FILES, Attempt, Context
+from improve_git.domain import FILES, Attempt, Context, Machine, Weights
 from improve_git.teams.moves import Move, neighbours, read, write
 from improve_git.teams.playbook import Playbook
 
@@ -36,6 +36,9 @@ def profile_of(width: int, height: int, classes: int = 3, imbalance: float = 3.0
 
 def context_of(files: dict[str, str], profile: dict[str, Any], **changes: Any) -> Context:
     values = {"number": 1, "seed": 0, "attempts": [], "label_preserving": SYMMETRIES}
+    if changes.pop("cuda", False):
+        changes["machine"] = Machine(8, 2**35, "a GPU")
+    changes["weights"] = tuple(Weights(name) for name in changes.get("weights", ()))
     return Context(files=files, profile=profile, **(values | changes))
 
 

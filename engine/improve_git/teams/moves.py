@@ -106,7 +106,8 @@ def neighbours(context: Context) -> list[Move]:
 def backbones_at_hand(context: Context) -> dict[str, float]:
     """Return the known backbones whose weights are at hand, smallest first: millions of weights."""
     sizes: dict[str, float] = catalogue()["backbones"]
-    at_hand = [name for name in sizes if name in context.weights]
+    there = {weights.name for weights in context.weights}
+    at_hand = [name for name in sizes if name in there]
     return {name: sizes[name] for name in sorted(at_hand, key=lambda name: sizes[name])}
 
 

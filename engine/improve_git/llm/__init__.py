@@ -1,0 +1,1 @@
+"""Speaking to language models: calls, caps, transcripts. What is said is the team's matter."""

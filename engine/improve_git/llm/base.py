@@ -1,0 +1,96 @@
+"""What a language model is asked and answers, whoever it is behind the backend."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from improve_git.domain import Role
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call. The first message is the system prompt: the same for a role all through a run."""
+
+    iteration: int  # 0 at init
+    role: Role
+    ordinal: int  # 1 for the role's first call in this iteration, re-asks and repairs counted
+    messages: tuple[Message, ...]
+    schema: dict[str, Any] | None = None  # JSON schema of the answer, for models that keep to one
+    images: tuple[bytes, ...] = ()  # PNG files that go with the last message
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer, and what it took."""
+
+    text: str
+    model: str
+    cut_off: bool = False  # it ended at the limit of tokens
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0  # of the prompt's
+    cost_usd: float | None = None  # None: the price is unknown
+    seconds: float = 0.0
+    estimated: bool = False  # the provider told no tokens, so they are reckoned
+
+
+@dataclass(frozen=True)
+class Spend:
+    """Tokens and money. ``usd`` leaves unknown prices out: ``unpriced`` counts those calls."""
+
+    tokens: int = 0
+    usd: float = 0.0
+    calls: int = 0
+    unpriced: int = 0
+
+
+class Backend(Protocol):
+    """Whoever answers: a provider, a person with an inbox, transcripts."""
+
+    def model_of(self, role: Role) -> str:
+        """Return the name of who answers for a role; it stands in the authors' names."""
+        ...
+
+    def sees_images(self, role: Role) -> bool:
+        """Say whether images may go along."""
+        ...
+
+    def worst_case(self, request: Request) -> tuple[int, float | None]:
+        """Return the most tokens and US dollars that a call can take; None: no price is known."""
+        ...
+
+    def complete(self, request: Request) -> Reply:
+        """Answer.
+
+        Raises:
+            LlmError: no answer can be had, and no other call would do better now.
+        """
+        ...
+
+
+class Llm(Protocol):
+    """What a team speaks to: a backend behind caps, transcripts and the removal of secrets."""
+
+    def model_of(self, role: Role) -> str:
+        """Return the name of who answers for a role."""
+        ...
+
+    def sees_images(self, role: Role) -> bool:
+        """Say whether images may go along."""
+        ...
+
+    def ask(self, request: Request) -> Reply:
+        """Answer, from a transcript where this very request was answered before a crash.
+
+        Raises:
+            LlmError: no answer can be had.
+            BudgetSpent: the worst case would break a cap.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""The one module that speaks to LLM providers, through litellm."""
