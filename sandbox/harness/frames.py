@@ -1,7 +1,8 @@
 """Sends what leaves the sandbox: one byte of kind, four of length (big-endian), the payload.
 
 Kinds: ``E`` an event (JSON), ``W`` a piece of the weights, ``P`` a piece of the predictions,
-``R`` the result (JSON, once, last). The engine's reader is its own code, sandboxes/frames.py there.
+``T`` a piece of the classes predicted for tune, ``R`` the result (JSON, once, last). The engine's
+reader is its own code, sandboxes/frames.py there.
 """
 
 import json
@@ -29,7 +30,7 @@ class Frames:
         self._send(b"E", _json(kept | {"event": event}))
 
     def bulk(self, kind: bytes, data: bytes) -> None:
-        """Send bytes in pieces; ``kind`` is b"W" or b"P"."""
+        """Send bytes in pieces; ``kind`` is b"W", b"P" or b"T"."""
         view = memoryview(data)
         for start in range(0, len(view), MAX_PIECE):
             self._send(kind, view[start : start + MAX_PIECE])

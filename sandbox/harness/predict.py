@@ -4,6 +4,7 @@ The messages are short: the engine shows nobody a text that was written where va
 """
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -36,11 +37,15 @@ def run(stage: Stage) -> None:
     stage.seed()
     with stage.phase("predicting"), torch.inference_mode():
         start = time.perf_counter()
-        _predict(stage, model, transform, samples)
+        for logits in predictions(stage, model, transform, samples):
+            stage.frames.bulk(b"P", logits.numpy().astype("<f4").tobytes())
         stage.seconds = time.perf_counter() - start
 
 
-def _predict(stage: Stage, model: nn.Module, transform: Any, samples: Samples) -> None:
+def predictions(
+    stage: Stage, model: nn.Module, transform: Any, samples: Samples
+) -> Iterator[torch.Tensor]:
+    """Yield float32 logits of shape (n, classes) on the CPU, some images after the other."""
     images: list[torch.Tensor] = []
     for sample in samples:
         image = transform(sample.image)
@@ -51,12 +56,12 @@ def _predict(stage: Stage, model: nn.Module, transform: Any, samples: Samples) -
         images.append(image)
         size = min(BATCH_IMAGES, max(1, BATCH_VALUES // max(1, image.numel())))
         if len(images) == size or sample.index == len(samples) - 1:
-            _send(stage, model, torch.stack(images).to(stage.spec["device"]))
+            yield from _logits(stage, model, torch.stack(images).to(stage.spec["device"]))
             images = []
 
 
-def _send(stage: Stage, model: nn.Module, batch: torch.Tensor) -> None:
-    """Send the logits of a batch, halving it where the GPU's memory does not hold it."""
+def _logits(stage: Stage, model: nn.Module, batch: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Yield the logits of a batch, halving it where the GPU's memory does not hold it."""
     try:
         logits = model(batch)
     except torch.cuda.OutOfMemoryError:
@@ -64,7 +69,7 @@ def _send(stage: Stage, model: nn.Module, batch: torch.Tensor) -> None:
             raise
         torch.cuda.empty_cache()
         for half in batch.chunk(2):
-            _send(stage, model, half)
+            yield from _logits(stage, model, half)
         return
     expect(
         isinstance(logits, torch.Tensor)
@@ -73,4 +78,4 @@ def _send(stage: Stage, model: nn.Module, batch: torch.Tensor) -> None:
         "logits",
         "the model did not give float logits of shape (N, num_classes)",
     )
-    stage.frames.bulk(b"P", logits.float().cpu().contiguous().numpy().astype("<f4").tobytes())
+    yield logits.float().cpu().contiguous()

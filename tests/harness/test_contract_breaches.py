@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import pipelines
@@ -141,8 +143,83 @@ def test_soft_targets_and_tied_weights_are_fine(tmp_path: Path) -> None:
     stage = stage_in(tmp_path, data=soft, model=tied)
     train.run(stage)
     frames, rest = parse((tmp_path / "frames").read_bytes())
-    assert (rest, {frame.kind for frame in frames}) == (b"", {b"E", b"W"})
+    assert (rest, {frame.kind for frame in frames}) == (b"", {b"E", b"W", b"T"})
     assert stage.info["parameters"] == 611
+
+
+def sent(folder: Path, stage: Any) -> dict[bytes, bytes]:
+    """Train; return what came out, joined by kind."""
+    from harness import train
+
+    train.run(stage)
+    out: dict[bytes, bytes] = {}
+    for frame in parse((folder / "frames").read_bytes())[0]:
+        out[frame.kind] = out.get(frame.kind, b"") + frame.payload
+    return out
+
+
+RULE = """
+    class Rule(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.bias = nn.Parameter(torch.zeros(()))
+
+        def forward(self, images):
+            {look}
+            bars = [images[..., 3 * c : 3 * c + 2].mean((1, 2, 3)) for c in range(3)]
+            return torch.stack(bars, 1) + self.bias
+
+    return Rule()
+"""
+
+
+def rule(look: str) -> str:
+    """A model.py that needs no training; ``look`` sees what it is called with."""
+    head = "import torch\nfrom torch import nn\n\n\ndef build_model(spec, pretrained=True):"
+    return head + RULE.format(look=look)
+
+
+ONE_STEP = "def train(model, train_loader, tune_loader, spec, report):\n    return model\n"
+
+
+def test_after_training_the_classes_of_tune_are_sent_in_the_pack_s_order(tmp_path: Path) -> None:
+    stage = stage_in(tmp_path, model=rule("pass"), train=ONE_STEP)
+    out = sent(tmp_path, stage)
+    classes = np.frombuffer(out[b"T"], "<i4")
+    labels = np.load(tmp_path / "packs" / "tune" / "labels.npy")
+    np.testing.assert_array_equal(classes, labels)
+    # The training phase alone counts as the time of the training.
+    (training,) = re.findall(rb'"training", "seconds": ([0-9.]+)', out[b"E"])
+    assert stage.seconds <= float(training) + 0.0005
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        "assert self.training or torch.is_grad_enabled() or len(images) < 30",
+        "if torch.is_inference_mode_enabled(): return images",
+        "if torch.is_inference_mode_enabled(): raise RuntimeError(chr(0xd800))",
+    ],
+)
+def test_a_failure_while_tune_is_predicted_sends_nothing_and_fails_nobody(
+    tmp_path: Path, look: str
+) -> None:
+    tune_batches = "DataLoader(Images(tune_samples), batch_size=10, num_workers=workers),"
+    data = pipelines.DATA.replace(LOADERS_END.strip(), tune_batches)
+    stage = stage_in(tmp_path, data=data, model=rule(look), train=ONE_STEP)
+    out = sent(tmp_path, stage)
+    assert b"T" not in out
+    assert out[b"W"]
+
+
+def test_predicting_tune_is_given_up_when_it_takes_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = stage_in(tmp_path)
+    monkeypatch.setattr("harness.train.TUNE_SECONDS", 0.0)
+    out = sent(tmp_path, stage)
+    assert b"T" not in out
+    assert out[b"W"]
 
 
 def test_a_misspelt_field_of_the_spec_names_those_there_are() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from improve_git.sandboxes import frames
 from improve_git.sandboxes.frames import Frame, FrameError, Tail, clean, json_object, parse, scalars
 
-KINDS = st.sampled_from([b"E", b"W", b"P", b"R"])
+KINDS = st.sampled_from([b"E", b"W", b"P", b"T", b"R"])
 FRAMES = st.lists(st.builds(Frame, KINDS, st.binary(max_size=300)), max_size=8)
 
 

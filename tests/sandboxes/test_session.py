@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import pipelines
 from improve_git.domain import Outcome
 from improve_git.sandboxes import session
 from improve_git.sandboxes.base import Limits, PredictJob, TrainJob
 from improve_git.sandboxes.process import Tree
+from improve_git.sandboxes.tune import TuneClasses
 
 LIMITS = Limits(
     seconds=20,
@@ -44,15 +47,19 @@ class Trained:
 
 def train(folder: Path, program: str, prelude: str = PRELUDE, **limits: Any) -> Trained:
     bounds = Limits(**(LIMITS.__dict__ | limits))
-    weights = folder / "weights"
-    job = TrainJob(pipelines.FILES, folder, pipelines.spec(), (), bounds, "test", weights)
+    weights = folder / "out" / "weights"
+    weights.parent.mkdir(exist_ok=True)
+    packs = folder / "packs"
+    if not packs.exists():
+        pipelines.write_pack(packs / "tune", 4, 0, labelled=True)
+    job = TrainJob(pipelines.FILES, packs, pipelines.spec(), (), bounds, "test", weights)
     events: list[dict[str, Any]] = []
 
     def start() -> Tree:
         return Tree([sys.executable, "-c", prelude + program], {}, bounds)
 
     outcome = session.train(start, job, events.append)
-    assert sorted(path.name for path in folder.iterdir()) in ([], ["weights"])
+    assert sorted(path.name for path in weights.parent.iterdir()) in ([], ["weights"])
     return Trained(outcome, events, weights.read_bytes() if weights.exists() else None)
 
 
@@ -75,6 +82,8 @@ event(event="phase", name="training")
 event(event="epoch", epoch=0, loss=1.5, bad=float("nan"), nested={"a": 1})
 event(event="merged", score=1.0)
 frame(b"W", b"abc"); frame(b"W", b"def")
+tune = struct.pack("<4i", 2, 0, 1, 2)
+frame(b"T", tune[:7]); frame(b"T", tune[7:])
 print("hello \\x1b[31mred", file=sys.stderr, flush=True)
 result(status="ok", seconds=0.001, stopped_by="clock", peak_memory_bytes=7, info={"device": "cpu"})
 frame(b"W", b"too late")
@@ -88,6 +97,7 @@ frame(b"W", b"too late")
     assert got.outcome == Outcome(
         "ok",
         curve=[{"epoch": 0, "loss": 1.5}],
+        tune_predicted=[2, 0, 1, 2],
         seconds=0.001,
         wall_seconds=got.outcome.wall_seconds,
         peak_memory_bytes=7,
@@ -95,6 +105,42 @@ frame(b"W", b"too late")
         log_tail="hello red",
         info={"device": "cpu"},
     )
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        "",
+        "frame(b'T', b'')",
+        "frame(b'T', struct.pack('<3i', 0, 1, 2))",
+        "frame(b'T', struct.pack('<5i', 0, 1, 2, 0, 1))",
+        "frame(b'T', struct.pack('<4i', 0, 1, 2, 0)); frame(b'T', b'\\0')",
+        "frame(b'T', struct.pack('<4i', 0, 1, 2, 3))",
+        "frame(b'T', struct.pack('<4i', 0, -1, 2, 0))",
+        "for _ in range(3): frame(b'T', bytes(1 << 20))",
+        "frame(b'T', b'\\xff' * 16)",
+    ],
+)
+def test_classes_for_tune_that_are_not_what_they_should_be_are_dropped_and_harm_nothing(
+    tmp_path: Path, frames: str
+) -> None:
+    got = train(tmp_path, f"frame(b'W', b'1')\n{frames}\nresult(status='ok')")
+    assert (got.outcome.status, got.outcome.tune_predicted, got.weights) == ("ok", [], b"1")
+
+
+@given(st.lists(st.binary(max_size=30), max_size=6))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_bytes_are_classes_or_nothing(tmp_path: Path, pieces: list[bytes]) -> None:
+    if not (tmp_path / "tune").exists():
+        pipelines.write_pack(tmp_path / "tune", 4, 0, labelled=True)
+    job = TrainJob({}, tmp_path, pipelines.spec(), (), LIMITS, "test", tmp_path / "weights")
+    collected = TuneClasses(job)
+    for piece in pieces:
+        collected.take(piece)
+    whole = b"".join(pieces)
+    told = [int.from_bytes(whole[i : i + 4], "little", signed=True) for i in range(0, 16, 4)]
+    fits = len(whole) == 16 and all(0 <= index < pipelines.CLASSES for index in told)
+    assert collected.told() == (told if fits else [])
 
 
 FLOOD = "while True: os.write(2, b'x' * 65536)"
@@ -194,6 +240,7 @@ def test_good_predictions(tmp_path: Path) -> None:
         ("frame(b'P', b'\\xff' * 48); result(status='ok')", "diverged"),
         ("result(status='bad-predictions', code='logits')", "bad-predictions"),
         ("frame(b'W', rows)", "crashed"),
+        ("frame(b'T', rows)", "crashed"),
     ],
 )
 def test_predictions_that_are_not_what_they_should_be(

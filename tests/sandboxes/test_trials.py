@@ -160,7 +160,8 @@ def test_a_trial_from_images_to_predictions(bench: Bench) -> None:
     assert 0 < trained.seconds < trained.wall_seconds
     assert trained.peak_memory_bytes and 100 << 20 < trained.peak_memory_bytes < 3 << 30
     phases = [event["name"] for event in bench.events if "seconds" in event]
-    assert phases == ["imports", "setup", "dry run", "training", "saving"]
+    assert phases == ["imports", "setup", "dry run", "training", "saving", "predicting tune"]
+    assert (np.array(trained.tune_predicted) == bench.labels["tune"]).mean() > 0.9
 
     predicted, logits = bench.predict()
     assert (predicted.status, predicted.reason) == ("ok", "")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 HEADER = 5
-MAX_PIECE = 1 << 20  # bytes, of W and P
+MAX_PIECE = 1 << 20  # bytes, of W, P and T
 MAX_TEXT = 1 << 16  # bytes, of E and R
-_CAPS = {b"E": MAX_TEXT, b"R": MAX_TEXT, b"W": MAX_PIECE, b"P": MAX_PIECE}
+_CAPS = {b"E": MAX_TEXT, b"R": MAX_TEXT, b"W": MAX_PIECE, b"P": MAX_PIECE, b"T": MAX_PIECE}
 
 MAX_KEYS = 32
 MAX_STRING = 200  # characters
@@ -34,7 +34,7 @@ class FrameError(ValueError):
 class Frame:
     """One record as it came."""
 
-    kind: bytes  # b"E", b"W", b"P" or b"R"
+    kind: bytes  # b"E", b"W", b"P", b"T" or b"R"
     payload: bytes
 
 

@@ -7,7 +7,7 @@ What it sends is bounded, checked and classified; nothing it says is believed be
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
@@ -23,6 +23,7 @@ from improve_git.sandboxes.frames import (
     parse,
     scalars,
 )
+from improve_git.sandboxes.tune import TuneClasses
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,13 +71,15 @@ class Child(Protocol):
 def train(start: Callable[[], Child], job: TrainJob, on_event: OnEvent) -> Outcome:
     """Run a training phase; the weights are put in place only where it went well."""
     partial = job.weights_out.with_name(f".{job.weights_out.name}.partial")
+    tune = TuneClasses(job)
     try:
         with partial.open("wb") as file:
-            session = _Session(job, on_event, b"W", file.write)
-            outcome = session.run(start)
+            outcome = _Session(job, on_event, {b"W": file.write, b"T": tune.take}).run(start)
+            outcome = replace(outcome, tune_predicted=tune.told())
+            sent = file.tell()
             file.flush()
             os.fsync(file.fileno())
-        if outcome.status == "ok" and not session.bulk_bytes:
+        if outcome.status == "ok" and not sent:
             return replace(outcome, status="crashed", reason="ended without sending its weights")
         if outcome.status == "ok":
             partial.chmod(0o644)  # the sandbox reads it as another user
@@ -106,7 +109,7 @@ def predict(
             raise _TooManyPredictions
         received.extend(data)
 
-    outcome = _Session(job, on_event, b"P", take).run(start)
+    outcome = _Session(job, on_event, {b"P": take}).run(start)
     if outcome.status != "ok":
         return outcome, None
     if not received and expected:
@@ -142,16 +145,13 @@ class _Session:
         self,
         job: TrainJob | PredictJob,
         on_event: OnEvent,
-        bulk_kind: bytes,
-        take_bulk: Callable[[bytes], object],
+        takers: Mapping[bytes, Callable[[bytes], object]],
     ) -> None:
         self._job = job
         self._limits: Limits = job.limits
         self._seeing = isinstance(job, PredictJob)  # whether the child sees images of the judge's
         self._on_event = on_event
-        self._bulk_kind = bulk_kind
-        self._take_bulk = take_bulk
-        self.bulk_bytes = 0
+        self._takers = takers  # who takes the frames of a kind; of no other kind may any come
         self._bytes = 0
         self._event_bytes = 0
         self._rest = b""
@@ -224,9 +224,8 @@ class _Session:
             self._take_event(scalars(json_object(frame.payload)))
         elif frame.kind == b"R":
             self._result = json_object(frame.payload)
-        elif frame.kind == self._bulk_kind:
-            self.bulk_bytes += len(frame.payload)
-            self._take_bulk(frame.payload)
+        elif frame.kind in self._takers:
+            self._takers[frame.kind](frame.payload)
         else:
             raise FrameError(f"kind {frame.kind!r} does not belong to this phase")
 
