@@ -1,12 +1,16 @@
-"""Renders what a pipeline is made of. The only module that speaks to jinja2."""
+"""Renders what a pipeline is made of, and the agents' prompts. Nobody else speaks to jinja2."""
 
 import json
+import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from improve_git.files import shipped
+
+PROMPTS = Path(__file__).resolve().parent / "teams" / "agents" / "prompts"
 
 
 def render(name: str, /, **values: Any) -> str:
@@ -15,7 +19,24 @@ def render(name: str, /, **values: Any) -> str:
     Raises:
         jinja2.UndefinedError: the template needs a value that was not given.
     """
-    return _environment().get_template(name).render(**values)
+    return _environment(shipped("component_templates")).get_template(name).render(**values)
+
+
+def render_prompt(name: str, /, **values: Any) -> str:
+    """Render a prompt of the agents, such as ``assign.md.j2``.
+
+    Raises:
+        jinja2.UndefinedError: the prompt needs a value that was not given.
+    """
+    return _environment(PROMPTS).get_template(name).render(**values)
+
+
+def fenced(text: str, info: str = "") -> str:
+    """Put text into a fence that no run of backticks inside it can close."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    end = "" if text.endswith("\n") or not text else "\n"
+    return f"{fence}{info}\n{text}{end}{fence}"
 
 
 def literal(value: Any) -> str:
@@ -35,10 +56,10 @@ def literal(value: Any) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def _environment(folder: Path) -> Environment:
     # Python files and Markdown are rendered, never HTML: escaping would break them.
     environment = Environment(
-        loader=FileSystemLoader(shipped("component_templates")),
+        loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
         autoescape=False,
         trim_blocks=True,
@@ -46,5 +67,6 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["literal"] = literal
+    environment.filters["fenced"] = fenced
     environment.globals["zip"] = zip
     return environment

@@ -1,0 +1,80 @@
+"""The history within a bounded number of tokens, whatever the number of attempts.
+
+The newest attempts are told in detail, older ones in a line, and all of them as counts of what was
+tried: so iteration 500 costs no more than iteration 50.
+"""
+
+from collections.abc import Iterable
+
+from improve_git.domain import Attempt, Component, Context
+from improve_git.messages import one_line
+from improve_git.teams.agents.curves import curve_line
+from improve_git.teams.agents.lessons import outcome_of, settled
+from improve_git.teams.agents.rounding import Scale
+
+BYTES_PER_TOKEN = 3  # on the safe side for English and code
+SHARES = (0.5, 0.25, 0.25)  # of the tokens: in detail, in a line, as counts
+
+
+def tokens_of(text: str) -> int:
+    """Return how many tokens a text takes at most, reckoned from its bytes."""
+    return -(-len(text.encode(errors="replace")) // BYTES_PER_TOKEN)
+
+
+def digest(
+    context: Context, scale: Scale, tokens: int, component: Component | None = None
+) -> dict[str, list[str]]:
+    """Return the history as lines: ``detailed`` and ``brief`` newest first, ``counts``, ``more``.
+
+    Args:
+        context: tells all attempts.
+        scale: how scores are told.
+        tokens: that all of it may take.
+        component: of which attempts are told; None for all.
+    """
+    chosen = [a for a in context.attempts if component in (None, a.component)][::-1]
+    detailed, brief, counts = (int(share * tokens) for share in SHARES)
+    first = _fitting((_detail(a, context, scale) for a in chosen), detailed)
+    rest = chosen[len(first) :]
+    lines = _fitting((_line(a, scale) for a in rest), brief)
+    older = len(rest) - len(lines)
+    return {
+        "detailed": first,
+        "brief": lines,
+        "counts": _fitting(settled(chosen), counts),
+        "more": [f"{older} older ones: see the counts"] if older else [],
+    }
+
+
+def _fitting(lines: Iterable[str], tokens: int) -> list[str]:
+    """Return the first lines that fit."""
+    kept = []
+    for line in lines:
+        tokens -= tokens_of(line) + 1  # and its bullet and line end
+        if tokens < 0:
+            break
+        kept.append(line)
+    return kept
+
+
+def _line(attempt: Attempt, scale: Scale) -> str:
+    kind = one_line(attempt.mechanism, 40)
+    name = f"{attempt.component}, {kind}: {attempt.slug}" if kind else _plain_name(attempt)
+    return f"{attempt.number:04d} {name}: {one_line(outcome_of(attempt, scale), 120)}"
+
+
+def _plain_name(attempt: Attempt) -> str:
+    return f"{attempt.component}: {attempt.slug}"
+
+
+def _detail(attempt: Attempt, context: Context, scale: Scale) -> str:
+    lines = [_line(attempt, scale)]
+    if attempt.hypothesis:
+        lines.append(f"  idea: {one_line(attempt.hypothesis, 300)}")
+    if attempt.subject:
+        lines.append(f"  change: {one_line(attempt.subject, 100)}")
+    if attempt.verdict == "failed" and len(attempt.reason) > 100:
+        lines.append(f"  reason: {one_line(attempt.reason, 300)}")
+    if (training := context.recent.get(attempt.number)) is not None:
+        lines.append(f"  training: {curve_line(training)}")
+    return "\n".join(lines)

@@ -1,0 +1,170 @@
+"""What a context tells, made ready for prompts: figures that an expert would ask for, in words.
+
+Of val nothing but rounded scores goes in; of test nothing.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from improve_git.domain import FILES, Context, Outcome
+from improve_git.judge import standard_error
+from improve_git.messages import one_line
+from improve_git.teams.agents.curves import best_tune, confused, curve_facts, found_worst
+from improve_git.teams.agents.lessons import barred, by_component, calibration, streak
+from improve_git.teams.agents.rounding import Scale
+
+MOST_CLASSES = 60  # that are named
+MOST_WEIGHTS = 40
+MOST_FILE = 24_000  # characters of a file that is only to be read
+MOST_DETAIL = 3_000  # characters of an error
+MOST_TEXT = 8_000  # characters of each text of the user's
+_GIB = 2**30
+
+
+def data_set(context: Context) -> dict[str, Any]:
+    """Return what is known of the images."""
+    profile = context.profile
+    names, counts = class_names(context), _train_counts(context)
+    order = range(len(names))
+    return {
+        "images": profile["images"],
+        "train": profile["parts"]["train"],
+        "tune": profile["parts"]["tune"],
+        "class_count": len(names),
+        "classes": "\n".join(f"{n}: {names[n]} ({counts[n]})" for n in order[:MOST_CLASSES]),
+        "more_classes": max(0, len(names) - MOST_CLASSES),
+        "fewest": min(counts),
+        "most": max(counts),
+        "imbalance": f"{profile['imbalance']:.3g}",
+        "width": profile["width"],
+        "height": profile["height"],
+        "grey": profile["grey"],
+        "mean": ", ".join(f"{value:.3f}" for value in profile["mean"]),
+        "std": ", ".join(f"{value:.3f}" for value in profile["std"]),
+        "conflicts": profile.get("conflicting_labels", 0),
+        "duplicates": profile.get("duplicates", 0),
+        "groups": profile.get("groups", 0),
+        "label_preserving": ", ".join(context.label_preserving),
+        "about": context.about.strip()[:MOST_TEXT],
+    }
+
+
+def class_names(context: Context) -> list[str]:
+    """Return the classes' names as they can stand in a line."""
+    return [one_line(name, 60) or "(nameless)" for name in context.profile["classes"]]
+
+
+def machine(context: Context) -> dict[str, Any]:
+    """Return what there is to train on, and the pretrained weights at hand."""
+    weights = [
+        {
+            "name": one_line(one.name, 100),
+            "parameters": _millions(one.parameters) if one.parameters else "",
+            "input_size": one.input_size,
+        }
+        for one in context.weights
+    ]
+    return {
+        "gpu": one_line(context.machine.gpu, 100),
+        "cores": context.machine.cores,
+        "memory": _gib(context.machine.memory_bytes),
+        "weights": weights[:MOST_WEIGHTS],
+        "more_weights": max(0, len(weights) - MOST_WEIGHTS),
+    }
+
+
+def incumbent(context: Context, scale: Scale) -> dict[str, Any]:
+    """Return what main scores and what its training showed."""
+    training = context.training
+    names = class_names(context)
+    matrix = training.tune_confusion if training else []
+    return {
+        "score": None if context.score is None else scale.score(context.score),
+        "smallest_gain": context.smallest_gain and scale.size(context.smallest_gain),
+        "step": scale.size(scale.step),
+        "tune_images": context.profile["parts"]["tune"],
+        "tune_noise": _tune_noise(context),
+        "curve": curve_facts(training) if training else None,
+        "seconds": f"{training.seconds:.3g}" if training else None,
+        "stopped_by": one_line(training.stopped_by, 40) if training else "",
+        "peak": _gib(training.peak_memory_bytes)
+        if training and training.peak_memory_bytes
+        else None,
+        "memory": _gib(context.machine.memory_bytes),
+        "parameters": _millions(training.parameters) if training and training.parameters else None,
+        "device": one_line(training.device, 60) if training else None,
+        "stop_seconds": None if context.stop_seconds is None else f"{context.stop_seconds:.3g}",
+        "confused": "\n".join(confused(matrix, names)),
+        "found_worst": "\n".join(found_worst(matrix, names)),
+    }
+
+
+def search(context: Context, scale: Scale) -> dict[str, Any]:
+    """Return how the search has gone so far, and what it may still do."""
+    return {
+        "trainings_left": context.trainings_left,
+        "hours_limited": context.hours_limited,
+        "by_component": by_component(context, scale),
+        "calibration": calibration(context.attempts, scale),
+        "streak": streak(context.attempts),
+        "barred": [f"{component}, {mechanism}" for component, mechanism in barred(context)],
+        "notes": context.notes.strip()[:MOST_TEXT],
+    }
+
+
+def files(context: Context, own: str = "") -> list[dict[str, str]]:
+    """Return main's files for reading; that of name ``own`` is left out, long ones are cut."""
+    return [
+        {"name": name, "source": _middle_out(context.files[name], MOST_FILE)}
+        for name in FILES.values()
+        if name in context.files and name != own
+    ]
+
+
+def failure(outcome: Outcome, context: Context) -> dict[str, Any]:
+    """Return what went wrong in a trial, for the engineer who mends it."""
+    epochs = len(outcome.curve)
+    limit = context.stop_seconds
+    return {
+        "status": outcome.status,
+        "reason": one_line(outcome.reason, 500),
+        "detail": _middle_out((outcome.detail or outcome.log_tail).strip(), MOST_DETAIL),
+        "peak": _gib(outcome.peak_memory_bytes) if outcome.peak_memory_bytes else None,
+        "memory": _gib(context.machine.memory_bytes),
+        "epochs": epochs,
+        "seconds": f"{outcome.seconds:.3g}",
+        "seconds_per_epoch": f"{outcome.seconds / epochs:.3g}" if epochs else None,
+        "limit": None if limit is None else f"{limit:.3g}",
+    }
+
+
+def _tune_noise(context: Context) -> str | None:
+    """Return the standard error of the best tuning accuracy, in points; None where none is."""
+    best = best_tune(context.training) if context.training else None
+    images = context.profile["parts"]["tune"]
+    if best is None or not 0 <= best <= 1 or images < 1:
+        return None
+    return f"{100 * standard_error(images, best):.1f} points"
+
+
+def _train_counts(context: Context) -> Sequence[int]:
+    profile = context.profile
+    counts: Sequence[int] = profile.get("part_class_counts", {}).get("train")
+    return counts or profile["class_counts"]
+
+
+def _middle_out(text: str, limit: int) -> str:
+    """Return a text without its middle where it is too long: beginning and end tell most."""
+    if len(text) <= limit:
+        return text
+    head = limit // 3
+    left = len(text) - limit
+    return f"{text[:head]}\n[... {left} characters left out ...]\n{text[head - limit :]}"
+
+
+def _gib(size: int) -> str:
+    return f"{size / _GIB:.1f} GiB"
+
+
+def _millions(parameters: int) -> str:
+    return f"{parameters / 1e6:.1f} M"
