@@ -56,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "digits"
         words = [f"sandbox={options.sandbox}", f"budget.iterations={options.iterations}"]
-        creation.create(creation.plan("digits", target, words), Playbook())
+        creation.create(creation.plan("digits", target, words), lambda _: Playbook())
         pipeline, watch = Pipeline.open(target, words), Watch()
         settings = pipeline.snapshot("main").settings
         sandbox = open_sandbox(settings.sandbox, print)

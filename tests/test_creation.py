@@ -23,7 +23,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def make(photos: Path, target: Path) -> Repository:
-    return creation.create(creation.plan(str(photos), target, []), ScriptedTeam([]))
+    return creation.create(creation.plan(str(photos), target, []), lambda _: ScriptedTeam([]))
 
 
 def test_a_pipeline_is_a_repository_with_a_clean_checkout(photos: Path, tmp_path: Path) -> None:
@@ -82,5 +82,5 @@ def test_a_failing_design_leaves_nothing(photos: Path, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     found = creation.plan(str(photos), tmp_path / "pipeline", [])
     with pytest.raises(TeamError):
-        creation.create(found, Broken([]))
+        creation.create(found, lambda _: Broken([]))
     assert sorted(tmp_path.iterdir()) == before

@@ -5,96 +5,35 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from improve_git import creation, git
-from improve_git.domain import Rewrite
-from improve_git.errors import PipelineError, SandboxError, TeamError
+from improve_git import git
+from improve_git.errors import PipelineError, SandboxError
 from improve_git.history import read_history, read_record
 from improve_git.landing import LandingWaits
-from improve_git.loop import Loop
 from improve_git.messages import trailers
-from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline
-from improve_git.trial import Bench
 from scripted import ScriptedSandbox, ScriptedTeam, source
+from worlds import BETTER, CRASH, SAME, WORSE, World, make_photos, make_world, ticking_clock
 
 
 @pytest.fixture(autouse=True, scope="module")
 def clock() -> Iterator[None]:
-    seconds = itertools.count(1_700_000_000)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(git, "now", lambda: f"{next(seconds)} +0000")
+    with ticking_clock():
         yield
 
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data") / "photos"
-    for label, name in enumerate(("cats", "dogs")):
-        (folder / name).mkdir(parents=True)
-        for number in range(100):
-            colour = (number, 100 * label, number // 2)
-            Image.new("RGB", (8, 8), colour).save(folder / name / f"{number}.png")
-    return folder
-
-
-@dataclass
-class World:
-    """A pipeline, and what acts on it."""
-
-    pipeline: Pipeline
-    sandbox: ScriptedSandbox
-    team: ScriptedTeam
-
-    def run(self, *overrides: str) -> str:
-        pipeline = Pipeline.open(self.pipeline.repo.folder, overrides)
-        bench = Bench(pipeline, self.sandbox, Silent())
-        return Loop(pipeline, self.team, bench, Silent()).run()
-
-    def graph(self) -> list[str]:
-        """Return each commit, oldest first: its author and subject."""
-        log = self.pipeline.repo.log("--branches", "--reverse", "--date-order")
-        return [f"{c.author.name}: {c.subject}" for c in log]
-
-    def verdicts(self) -> list[tuple[int, str, str]]:
-        attempts = read_history(self.pipeline.repo).attempts
-        return [(a.number, str(a.verdict), a.reason) for a in attempts]
-
-    def commit(self, name: str, text: str) -> str:
-        """Commit a file as the user would."""
-        folder = self.pipeline.repo.folder
-        (folder / name).write_text(text)
-        subprocess.run(["git", "add", name], cwd=folder, check=True)
-        message = f"Edit {name} by hand"
-        subprocess.run(["git", "commit", "-q", "-m", message], cwd=folder, check=True)
-        return self.pipeline.repo.git("rev-parse", "HEAD")
-
-
-def make_world(
-    photos: Path, target: Path, moves: list[tuple[str, str, str]], repairs: list[str] | None = None
-) -> World:
-    team = ScriptedTeam(moves, repairs)
-    settings = ["data.split.val=0.4", "data.split.test=0.1", "budget.train_seconds=60"]
-    found = creation.plan(str(photos), target, settings)
-    repo = creation.create(found, team)
-    return World(Pipeline.open(repo.folder), ScriptedSandbox(found.data_set), team)
+    return make_photos(tmp_path_factory.mktemp("data") / "photos")
 
 
 @pytest.fixture
 def world(photos: Path, tmp_path: Path) -> Callable[..., World]:
     return partial(make_world, photos, tmp_path / "pipeline")
-
-
-BETTER = source("model", 0.4)
-WORSE = source("train", 0.1)
-SAME = source("data", 0.2, "\n# only a comment\n")
-CRASH = source("train", 0.9, "\n# crashed\n")
 
 
 def test_the_trail_of_a_run(world: Callable[..., World]) -> None:
@@ -538,17 +477,6 @@ def test_a_shallow_clone_is_refused(world: Callable[..., World], tmp_path: Path)
     user(w, "clone", "-q", "--depth", "1", origin, str(tmp_path / "shallow"))
     with pytest.raises(PipelineError, match="this clone is shallow"):
         Pipeline.open(tmp_path / "shallow").main()
-
-
-def test_a_team_that_cannot_write_ends_the_attempt(world: Callable[..., World]) -> None:
-    w = world([("model", "wider", BETTER)])
-
-    def unable(*_: object) -> Rewrite:
-        raise TeamError("model.py was edited by hand")
-
-    w.team.rewrite = unable  # type: ignore[method-assign]
-    w.run()
-    assert w.verdicts() == [(1, "failed", "invalid: changes nothing, not model.py alone")]
 
 
 def test_only_the_weights_of_main_are_kept(world: Callable[..., World]) -> None:

@@ -3,16 +3,16 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from improve_git import templates, trail
+from improve_git.briefing import ABOUT, first_context
 from improve_git.domain import FILES, Context
-from improve_git.errors import DataError, PipelineError, TeamError
+from improve_git.errors import DataError, ImproveError, PipelineError, TeamError
 from improve_git.git import Repository, top_level
-from improve_git.incumbent import team_context
 from improve_git.pipeline import Snapshot
 from improve_git.teams.base import Team
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from improve_git.datasets.scan import Progress
     from improve_git.settings import Settings
 
+STATE = ".improve"
 IGNORED = "/.improve/\n__pycache__/\n*.pt\n"
 
 
@@ -32,6 +33,7 @@ class Plan:
     settings: "Settings"
     data_set: "DataSet"
     disk_bytes: int  # that the packs will take
+    about: str = ""  # the user's description of the data set
 
 
 def default_target(images: str) -> Path:
@@ -64,7 +66,11 @@ def check_target(target: Path) -> None:
 
 
 def plan(
-    images: str, target: Path, overrides: Sequence[str], progress: "Progress | None" = None
+    images: str,
+    target: Path,
+    overrides: Sequence[str],
+    progress: "Progress | None" = None,
+    about: str = "",
 ) -> Plan:
     """Read the images and settle the settings; writes nothing.
 
@@ -85,24 +91,33 @@ def plan(
     settings = compose("", overrides)
     settings.data.images = images if images == "digits" else str(Path(images).absolute())
     data_set = read_data_set(settings.data.images, settings.data, progress)
-    return Plan(target, settings, data_set, packs_size(data_set, settings.data.cache_side))
+    return Plan(target, settings, data_set, packs_size(data_set, settings.data.cache_side), about)
 
 
-def create(found: Plan, team: Team) -> Repository:
+def create(found: Plan, team_at: Callable[[Path], Team]) -> Repository:
     """Make the pipeline's repository at the plan's target; on any error nothing is left there.
+
+    Args:
+        found: what is to be made.
+        team_at: makes the team, given the folder of the pipeline's state, where it may keep
+            transcripts. What agents have said is kept where the design fails: it has been paid.
 
     Raises:
         PipelineError: the target cannot be used.
-        TeamError: the team has no design.
+        TeamError, LlmError, BudgetSpent: the team has no design.
     """
     check_target(found.target)
     target = found.target.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
     try:
-        _write(Repository.create(partial), found, team)
+        _write(Repository.create(partial), found, team_at(partial / STATE))
         partial.chmod(0o755)
         partial.replace(target)
+    except ImproveError as error:
+        if kept := _keep_transcripts(partial / STATE / "transcripts"):
+            error.message += f" (what was said is kept in {kept})"
+        raise
     finally:
         # An interrupt may come while Git still writes there: again, until nothing is left.
         for _ in range(20):
@@ -111,6 +126,14 @@ def create(found: Plan, team: Team) -> Repository:
                 break
             time.sleep(0.05)
     return Repository(target)
+
+
+def _keep_transcripts(folder: Path) -> Path | None:
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return None
+    kept = Path(tempfile.mkdtemp(prefix="improve-git-transcripts-"))
+    shutil.copytree(folder, kept, dirs_exist_ok=True)
+    return kept
 
 
 def _write(repo: Repository, found: Plan, team: Team) -> None:
@@ -134,6 +157,8 @@ def _write(repo: Repository, found: Plan, team: Team) -> None:
                                    cache_side=found.settings.data.cache_side,
                                    label_preserving=sorted(found.settings.data.label_preserving)),
     }  # fmt: skip
+    if found.about:
+        files[ABOUT] = found.about
     described = f"{profile['images']:,} images in {len(found.data_set.classes)} classes"
     trail.found(repo, files, described, design, team.name)
     repo.git("read-tree", "-m", "-u", "HEAD")
@@ -141,4 +166,4 @@ def _write(repo: Repository, found: Plan, team: Team) -> None:
 
 def design_context(found: Plan) -> Context:
     """Return what the architect is told of the data and the machine."""
-    return team_context(Snapshot({}, found.settings, found.data_set), 0, [])
+    return first_context(Snapshot({}, found.settings, found.data_set), found.about)

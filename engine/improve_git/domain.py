@@ -142,6 +142,7 @@ class Context:
     machine: Machine = Machine(1, 2**33)
     stop_seconds: float | None = None  # the safety stop of a training
     trainings_left: int | None = None
+    hours_limited: bool = False  # whether the hours of training have a cap
     about: str = ""  # the user's description of the data set
     notes: str = ""  # the user's NOTES.md: how the search is to be steered
 

@@ -7,6 +7,7 @@ ImproveError               expected: one line for the user plus the fix; exit co
 ├── GitError               Git itself: missing, too old, a command that failed
 ├── TeamError              the team cannot propose or write this; the iteration fails, not the run
 ├── LlmError               the LLM cannot be used: key, model, address; the run stops
+├── RunPaused              too many iterations failed in a row
 ├── BudgetSpent            a cap would be broken; the run ends
 └── SandboxError           the sandbox or its engine failed; never counted against a candidate
 """
@@ -46,6 +47,10 @@ class TeamError(ImproveError):
 
 class LlmError(ImproveError):
     """The LLM cannot be used: a wrong key, an unknown model, no answer. The run stops."""
+
+
+class RunPaused(ImproveError):
+    """So many iterations failed in a row that someone should look."""
 
 
 class BudgetSpent(ImproveError):

@@ -185,6 +185,14 @@ class Repository:
         text = _execute(_QUIET, ["cat-file", "blob", sha], self.folder)
         return text.decode("utf-8", "surrogateescape")
 
+    def blob_names(self, names: Sequence[str]) -> list[str]:
+        """Return the blob that each ``REV:PATH`` names, empty where there is none."""
+        if not names:
+            return []
+        asked = "".join(f"{name}\n" for name in names).encode()
+        said = self.git("cat-file", "--batch-check=%(objectname)", stdin=asked)
+        return [line if " " not in line else "" for line in said.splitlines()]
+
     def is_ancestor(self, old: str, new: str) -> bool:
         """Say whether ``old`` is reachable from ``new``."""
         return self.git("rev-list", "--count", "--max-count=1", old, f"^{new}") == "0"

@@ -87,6 +87,11 @@ def read_history(repo: Repository) -> History:
                 if "Verdict" in t and commits[sha].author == ENGINE}  # fmt: skip
     assigned = {t["Branch"]: commits[sha] for sha, t in said.items()
                 if "Hypothesis" in t and "Branch" in t}  # fmt: skip
+    # The engineer's newest commit of each attempt: the log has the newest first.
+    written: dict[str, str] = {}
+    for sha, t in said.items():
+        if "Iteration" in t and not {"Branch", "Verdict"} & t.keys():
+            written.setdefault(t["Iteration"], commits[sha].subject)
     decided = {t["Branch"]: sha for sha, t in verdicts.items() if "Branch" in t}
     tips = {ref.removeprefix("refs/heads/"): sha for ref, sha in branches.items()
             if ref.startswith("refs/heads/improve/")}  # fmt: skip
@@ -99,6 +104,7 @@ def read_history(repo: Repository) -> History:
         verdict = verdicts.get(decided.get(name, ""), {})
         commit = decided.get(name) or tips[name]
         first = assigned.get(name)
+        asked = said[first.sha] if first else {}
         attempts.append(
             Attempt(
                 number=int(match[2]),
@@ -109,10 +115,14 @@ def read_history(repo: Repository) -> History:
                 score=_figure(verdict, "Val-")[1],
                 main_score=_figure(verdict, "Main-")[1],
                 train_seconds=_number(verdict.get("Train-Seconds")),
-                hypothesis=said[first.sha]["Hypothesis"] if first else "",
+                hypothesis=asked.get("Hypothesis", ""),
+                expected_effect=asked.get("Expected-Effect", ""),
+                mechanism=asked.get("Mechanism", ""),
+                subject=written.get(asked.get("Iteration", ""), ""),
                 commit=commit,
                 base=first.parents[0] if first and first.parents else "",
                 date=commits[commit].date,
+                record=verdict.get("Record", ""),
             )
         )
     reachable = _ancestors(commits, tip)

@@ -1,21 +1,10 @@
 """What main holds and what it scores: the baseline, and commits of the user's that change it."""
 
-import os
-import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from improve_git import trail, words
-from improve_git.domain import (
-    COMPONENTS,
-    FILES,
-    Assignment,
-    Attempt,
-    Context,
-    Machine,
-    Verdict,
-    Weights,
-)
+from improve_git.briefing import ABOUT, first_context
+from improve_git.domain import COMPONENTS, FILES, Assignment, Verdict
 from improve_git.errors import PipelineError
 from improve_git.git import ENGINE, RefMoved
 from improve_git.history import Scored, read_history, read_record
@@ -25,9 +14,6 @@ from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot
 from improve_git.teams.base import Team
 from improve_git.trial import Bench, Measurement
-
-if TYPE_CHECKING:
-    from improve_git.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -105,7 +91,7 @@ class Incumbent:
         done = sum(c.author.email in engineers for c in self.repo.log("--first-parent", commit))
         if done >= snapshot.settings.budget.repairs:
             return False
-        context = team_context(snapshot, 0, [])
+        context = first_context(snapshot, self.pipeline.text(ABOUT))
         for component in COMPONENTS[::-1]:
             source = snapshot.files[FILES[component]]
             asked = Assignment(component, "repair", words.failure(measured))
@@ -116,39 +102,6 @@ class Incumbent:
                 land(self.repo, self.pipeline.journal, tip, commit)
                 return True
         return False
-
-
-def team_context(snapshot: Snapshot, number: int, attempts: list[Attempt]) -> Context:
-    """Return what a team is told: nothing about val but scores, nothing about test."""
-    from improve_git.weights import at_hand
-
-    settings = snapshot.settings
-    return Context(
-        number=number,
-        seed=settings.seed,
-        files=snapshot.files,
-        profile=snapshot.data_set.profile,
-        attempts=attempts,
-        components=tuple(name for name in COMPONENTS if name in settings.agents.components),
-        label_preserving=tuple(settings.data.label_preserving),
-        weights=tuple(Weights(name) for name in at_hand(settings.weights)),
-        metric=settings.metric.name,
-        higher_is_better=settings.metric.higher_is_better,
-        machine=_machine(settings),
-    )
-
-
-def _machine(settings: "Settings") -> Machine:
-    from improve_git.settings import parse_bytes
-
-    cores = len(os.sched_getaffinity(0))
-    gpu = "an NVIDIA GPU" if has_gpu() and settings.sandbox.gpus != "none" else ""
-    return Machine(int(settings.sandbox.cpus or cores), parse_bytes(settings.sandbox.memory), gpu)
-
-
-def has_gpu() -> bool:
-    """Say whether this machine has an NVIDIA driver, without loading torch."""
-    return shutil.which("nvidia-smi") is not None
 
 
 def _train_seconds(scored: Scored) -> float | None:

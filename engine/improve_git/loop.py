@@ -5,30 +5,21 @@ crash the same code simply carries on.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from improve_git import gate, trail, words
-from improve_git.domain import FILES, Attempt, Context, Outcome, Verdict
-from improve_git.errors import TeamError
+from improve_git.briefing import context_of
+from improve_git.domain import FILES, Assignment, Attempt, Context, Outcome
+from improve_git.errors import BudgetSpent, RunPaused, TeamError
 from improve_git.git import RefMoved
 from improve_git.history import History, next_number, read_history
-from improve_git.incumbent import Incumbent, Main, team_context
-from improve_git.landing import land, recover
-from improve_git.messages import compose
+from improve_git.incumbent import Incumbent, Main
+from improve_git.landing import recover
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot, scored_difference
 from improve_git.teams.base import Team
 from improve_git.trial import Bench, Measurement
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """A verdict, ready to be written into the trail."""
-
-    verdict: Verdict
-    subject: str
-    message: str  # of the commit
-    record: str  # the blob
+from improve_git.verdicts import Verdicts
 
 
 class Loop:
@@ -42,17 +33,28 @@ class Loop:
         self.bench = bench
         self.observer = observer
         self.incumbent = Incumbent(pipeline, team, bench, observer)
+        self.verdicts = Verdicts(pipeline, team.name, observer)
 
     def run(self) -> str:
         """Improve main until a budget is spent or nothing is left to try; return why it ended.
 
         Raises:
             LandingWaits: an accepted candidate cannot land on uncommitted edits.
+            LlmError: the language model cannot be used; no iteration is lost by it.
             PipelineError: main itself cannot be trained.
+            RunPaused: too many iterations failed in a row.
             SandboxError: the sandbox failed repeatedly.
         """
+        try:
+            return self.improve()
+        except BudgetSpent as end:
+            return end.message
+
+    def improve(self) -> str:
+        """Go on until there is a reason to end, and return it."""
         self.recover()
         main = self.incumbent.measured()
+        failures: list[Attempt] = []  # in a row, in this run
         while True:
             attempt = self.history().open()
             if not (attempt and self.is_measured(attempt, main)) and (ending := self.spent(main)):
@@ -60,9 +62,10 @@ class Loop:
             attempt = attempt or self.assign(main)
             if attempt is None:
                 return "nothing is left to try: the team knows no further move from this main"
-            self.rewrite(attempt, main)
-            self.conclude(attempt)
+            if self.rewrite(attempt, main):
+                self.conclude(attempt)
             main = self.incumbent.measured()
+            failures = self.failures(failures, attempt.number, main)
             self.bench.keep_weights(main.snapshot)
 
     def history(self) -> History:
@@ -91,7 +94,13 @@ class Loop:
         history = self.history()
         claims = self.journal.events("claim")
         number = next_number(self.repo, history, max([e["number"] for e in claims], default=0))
-        assignment = self.team.assign(self.context(main, number, history))
+        try:
+            assignment = self.team.assign(self.context(main, number, history))
+        except TeamError as error:
+            self.observer.warn(f"{number:04d} no assignment: {error.message}")
+            changeable = main.snapshot.settings.agents.components
+            component = next(c for c in FILES if c == changeable[number % len(changeable)])
+            assignment = Assignment(component, trail.UNASSIGNED, error.message)
         if assignment is None:
             return None
         trail.assign(self.repo, number, assignment, main.commit, self.team.name)
@@ -99,26 +108,50 @@ class Loop:
         self.journal.append("claim", number=number)
         return self.history().of(number)
 
+    def failures(self, before: list[Attempt], number: int, main: Main) -> list[Attempt]:
+        """Return the attempts of this run that failed in a row, up to the newest.
+
+        Raises:
+            RunPaused: there are so many that something other than the candidates may be wrong.
+        """
+        newest = self.history().of(number)
+        if newest is None or newest.verdict != "failed":
+            return []
+        failed = [*before, newest]
+        if len(failed) == main.snapshot.settings.budget.failures:
+            raise RunPaused(*words.pause(failed))
+        return failed
+
     def is_measured(self, attempt: Attempt, main: Main) -> bool:
         """Say whether an open attempt only waits for its verdict: that costs nothing any more."""
         if not trail.rewrites(self.repo, attempt):
             return False
         return self.bench.recall(self.candidate(trail.ref_of(attempt), main)) is not None
 
-    def rewrite(self, attempt: Attempt, main: Main) -> None:
-        """Let the engineer rewrite its file on the branch, unless that is done already."""
+    def rewrite(self, attempt: Attempt, main: Main) -> bool:
+        """Let the engineer rewrite its file on the branch, unless that is done already.
+
+        Returns False where nothing usable was written, which is then the verdict.
+        """
         if trail.rewrites(self.repo, attempt):
-            return
+            return True
         assignment = trail.read_assignment(self.repo, attempt)
         context = self.context(main, attempt.number, self.history())
         try:
+            if assignment.slug == trail.UNASSIGNED:
+                raise TeamError(f"no assignment: {assignment.hypothesis}")
             change = self.team.rewrite(assignment, context)
         except TeamError as error:
-            self.observer.warn(words.attempt_line(attempt, error.message))
-            return  # nothing is rewritten, and that is the verdict's reason
+            measured = self.bench.refused(main.snapshot, Outcome("no-rewrite", error.message))
+            tip = self.repo.resolve(trail.ref_of(attempt))
+            with suppress(RefMoved):  # by the user meanwhile: it is looked at again
+                if tip is not None:
+                    self.verdicts.fail(attempt, tip, measured, main)
+            return False
         self.observer.say(words.attempt_line(attempt, change.subject))
         trail.rewrite(self.repo, trail.ref_of(attempt), attempt.component, change,
                       number=attempt.number, team=self.team.name)  # fmt: skip
+        return True
 
     def conclude(self, attempt: Attempt) -> None:
         """Measure a candidate against the main of this moment and give the verdict.
@@ -141,13 +174,12 @@ class Loop:
         Raises:
             RefMoved: main or the branch has another tip by now.
         """
-        component, base = attempt.component, trail.base_of(self.repo, attempt, tip)
+        base = trail.base_of(self.repo, attempt, tip)
         moved = scored_difference(self.pipeline.snapshot(base), main.snapshot)
-        if self.was_merged(attempt):
-            return self.reject(attempt, tip, "taken back: its merge is no longer on main", main)
-        if FILES[component] in moved:
-            reason = f"superseded: {FILES[component]} was changed on main meanwhile"
-            return self.reject(attempt, tip, reason, main)
+        if reason := self.overtaken(attempt, moved):
+            unmeasured = self.bench.refused(main.snapshot, Outcome("invalid", reason))
+            self.verdicts.reject(attempt, tip, reason, unmeasured, main)
+            return True
         if moved:
             trail.take_in_main(self.repo, trail.ref_of(attempt), tip, attempt, main.commit)
             return False
@@ -155,17 +187,12 @@ class Loop:
         if measured is None or self.pipeline.main() != main.commit:
             return False
         if measured["status"] != "ok":
-            reason = words.failure(measured)
-            self.close(attempt, tip, self.rule(attempt, "failed", reason, measured, main))
+            self.verdicts.fail(attempt, tip, measured, main)
             return True
         rule = main.snapshot.settings.accept.name
         decision = gate.decide(words.scores(measured), words.scores(main.measurement), rule)
-        if decision.kind == "merge":
-            ruling = self.rule(attempt, "merged", decision.reason, measured, main)
-            self.merge(attempt, tip, ruling, main)
-        else:
-            ruling = self.rule(attempt, "rejected", decision.reason, measured, main)
-            self.close(attempt, tip, ruling)
+        give = self.verdicts.merge if decision.kind == "merge" else self.verdicts.reject
+        give(attempt, tip, decision.reason, measured, main)
         return True
 
     def measure(self, attempt: Attempt, tip: str, main: Main) -> Measurement | None:
@@ -197,68 +224,17 @@ class Loop:
         """Return a candidate's files under main's settings: budgets and limits count as of now."""
         return replace(main.snapshot, files=self.pipeline.snapshot(rev).files)
 
-    def was_merged(self, attempt: Attempt) -> bool:
-        """Say whether an attempt that is open now had landed before, and main was moved back."""
-        return any(e["number"] == attempt.number for e in self.journal.events("merged"))
-
-    def merge(self, attempt: Attempt, tip: str, ruling: Ruling, main: Main) -> None:
-        """Land an accepted candidate on main.
-
-        Raises:
-            RefMoved: main moved meanwhile.
-            LandingWaits: the file that would land has uncommitted edits.
-        """
-        commit = trail.prepare_merge(self.repo, tip, attempt.component, main.commit, ruling.message)
-        changed = trail.changed_paths(self.repo, main.commit, commit)
-        if changed != [FILES[attempt.component]]:
-            raise AssertionError(f"a merge would change {changed}")
-        land(self.repo, self.journal, commit, main.commit)
-        self.journal.append("merged", number=attempt.number)
-        self.repo.add_note(commit, ruling.record)
-        self.observer.verdict("merged", ruling.subject)
-
-    def close(self, attempt: Attempt, tip: str, ruling: Ruling) -> None:
-        """Record a verdict that merges nothing at the tip of the branch.
-
-        Raises:
-            RefMoved: the branch has another tip by now.
-        """
-        commit = trail.close(self.repo, trail.ref_of(attempt), tip, ruling.message)
-        self.repo.add_note(commit, ruling.record)
-        self.observer.verdict(ruling.verdict, ruling.subject)
-
-    def reject(self, attempt: Attempt, tip: str, reason: str, main: Main) -> bool:
-        """Close an attempt that main has overtaken, without measuring it; return True."""
-        measured = self.bench.refused(main.snapshot, Outcome("invalid", reason))
-        self.close(attempt, tip, self.rule(attempt, "rejected", reason, measured, main))
-        return True
-
-    def rule(
-        self, attempt: Attempt, verdict: Verdict, reason: str, measured: Measurement, main: Main
-    ) -> Ruling:
-        """Store an attempt's record and put its verdict into words."""
-        if measured["stopped_by"]:
-            reason += f"; its training was stopped by the {measured['stopped_by']}"
-        record = measured | {
-            "iteration": attempt.number,
-            "component": attempt.component,
-            "move": attempt.slug,
-            "hypothesis": attempt.hypothesis,
-            "team": self.team.name,
-            "verdict": verdict,
-            "verdict_reason": reason,
-            "main_score": main.score,
-            "main_commit": main.commit,
-        }
-        blob = trail.write_record(self.repo, record)
-        branch = trail.ref_of(attempt).removeprefix("refs/heads/")
-        labels = trail.verdict_trailers(
-            verdict, reason, record, blob, main_score=main.score,
-            attempt=(attempt.number, attempt.component, branch),
-        )  # fmt: skip
-        subject = words.verdict_subject(attempt, verdict, reason, record)
-        return Ruling(verdict, subject, compose(subject, attempt.hypothesis, labels), blob)
+    def overtaken(self, attempt: Attempt, moved: set[str]) -> str:
+        """Say why an attempt need not be measured any more; empty where it has to be."""
+        if any(event["number"] == attempt.number for event in self.journal.events("merged")):
+            return "taken back: its merge is no longer on main"
+        if FILES[attempt.component] in moved:
+            return f"superseded: {FILES[attempt.component]} was changed on main meanwhile"
+        return ""
 
     def context(self, main: Main, number: int, history: History) -> Context:
         """Return what the team is told for one iteration."""
-        return team_context(main.snapshot, number, history.decided)
+        return context_of(
+            self.pipeline, main.snapshot, history,
+            number=number, measured=main.measurement, usual_seconds=main.usual_seconds,
+        )  # fmt: skip

@@ -19,6 +19,7 @@ from improve_git.domain import COMPONENTS, Attempt, Component
 from improve_git.git import GitFailed, Repository
 from improve_git.history import History, Scored, read_history
 from improve_git.journal import run_under_way
+from improve_git.llm.ledger import llm_account
 from improve_git.pipeline import OWN_FILES, Pipeline
 from improve_git.schema import METRICS, BudgetSettings
 from improve_git.trail import changed_paths
@@ -47,12 +48,16 @@ class Share:
 
 @dataclass(frozen=True)
 class Spent:
-    """Iterations and hours against their budgets; None: no limit."""
+    """What was spent against each budget; None: no limit."""
 
     iterations: int
     iterations_budget: int
     hours: float
     hours_budget: float | None
+    tokens: int  # of language models
+    tokens_budget: int | None
+    usd: float | None  # None: a price is unknown
+    usd_budget: float | None
 
 
 @dataclass(frozen=True)
@@ -212,15 +217,25 @@ def _rise(scored: Scored) -> float:
 
 
 def _spent(pipeline: Pipeline, history: History, settings: dict[str, Any]) -> Spent:
-    seconds = [event.get("seconds") for event in pipeline.journal.events("result")]
+    events = pipeline.journal.events()
+    seconds = [event.get("seconds") for event in events if event["event"] == "result"]
+    llm = llm_account(events) or {"tokens": 0, "cost_usd": 0.0}
     iterations = _count(_setting(settings, "budget", "iterations"))
-    hours = _setting(settings, "budget", "hours")
     return Spent(
         iterations=len(history.decided),
         iterations_budget=BudgetSettings.iterations if iterations is None else iterations,
         hours=math.fsum(s for s in seconds if isinstance(s, int | float)) / 3600,
-        hours_budget=float(hours) if isinstance(hours, int | float) else None,
+        hours_budget=_limit(settings, "hours"),
+        tokens=llm["tokens"],
+        tokens_budget=_count(_setting(settings, "budget", "tokens")),
+        usd=llm["cost_usd"],
+        usd_budget=_limit(settings, "usd"),
     )
+
+
+def _limit(settings: dict[str, Any], name: str) -> float | None:
+    value = _setting(settings, "budget", name)
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _landing(pipeline: Pipeline, tip: str) -> list[Wait]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from improve_git.domain import FILES
 from improve_git.errors import PipelineError
-from improve_git.git import Repository, require_git, top_level
+from improve_git.git import GitFailed, Repository, require_git, top_level
 from improve_git.history import MAIN
 from improve_git.journal import Journal
 
@@ -116,6 +117,18 @@ class Pipeline:
         files = {name: self.repo.read_blob(blobs[name]) for name in FILES.values()}
         settings = self._settings_of(blobs["improve.yaml"])
         return Snapshot(files, settings, self._data_set_of(blobs["dataset.json"]))
+
+    def text(self, name: str) -> str:
+        """Return a text of the user's beside the pipeline, as it stands now; "" if there is none.
+
+        An edit counts before it is committed: it steers the agents and decides no score.
+        """
+        file = self.repo.folder / name
+        with suppress(OSError):
+            return file.read_text(encoding="utf-8", errors="replace")
+        with suppress(GitFailed):
+            return self.repo.read(MAIN, name)
+        return ""
 
     def weights_file(self, key: str) -> Path:
         """Return where the trained weights of a content are kept."""

@@ -22,6 +22,7 @@ from improve_git.git import ENGINE, NO_COMMIT, Person, Repository
 from improve_git.history import MAIN, TITLES, History, branch_of, read_record
 from improve_git.messages import compose, one_line, trailers
 
+UNASSIGNED = "no-assignment"  # the slug where the analyst gave none that can be used
 _ROLES = {
     "architect": "Project Architect",
     "analyst": "Performance Analyst",
@@ -50,7 +51,7 @@ def found(repo: Repository, files: Mapping[str, str], data: str, design: Design,
     tree = repo.write_tree(root, design.files)
     # A trailer, so that no last paragraph of an agent's can pass for one.
     message = compose(design.subject, design.body, {"Component": "data, model, train"})
-    tip = repo.commit(tree, [root], message, author("architect", team))
+    tip = repo.commit(tree, [root], message, author("architect", design.by or team))
     repo.update_ref(MAIN, tip, NO_COMMIT, "init")
     return tip
 
@@ -67,9 +68,11 @@ def assign(repo: Repository, number: int, assignment: Assignment, base: str, tea
             "Branch": ref.removeprefix("refs/heads/"),
             "Hypothesis": assignment.hypothesis or assignment.slug,
             "Expected-Effect": assignment.expected_effect,
+            "Mechanism": assignment.mechanism,
         },
     )
-    tip = repo.commit(f"{base}^{{tree}}", [base], message, author("analyst", team))
+    analyst = author("analyst", assignment.by or team)
+    tip = repo.commit(f"{base}^{{tree}}", [base], message, analyst)
     repo.update_ref(ref, tip, NO_COMMIT, f"assign {number}")
     return tip
 
@@ -81,7 +84,7 @@ def rewrite(
     old = repo.resolve(ref) or ""
     tree = repo.write_tree(old, {FILES[component]: change.source})
     message = compose(change.subject, change.body, {"Iteration": number, "Component": component})
-    tip = repo.commit(tree, [old], message, author(component, team))
+    tip = repo.commit(tree, [old], message, author(component, change.by or team))
     repo.update_ref(ref, tip, old, f"rewrite {FILES[component]}")
     return tip
 
@@ -92,7 +95,7 @@ def repair_main(
     """Return a commit on top of main that repairs a failing baseline, ready to land."""
     tree = repo.write_tree(main, {FILES[component]: change.source})
     message = compose(change.subject, change.body, {"Component": component})
-    return repo.commit(tree, [main], message, author(component, team))
+    return repo.commit(tree, [main], message, author(component, change.by or team))
 
 
 def take_in_main(repo: Repository, ref: str, tip: str, attempt: Attempt, main: str) -> str:
@@ -161,6 +164,7 @@ def read_assignment(repo: Repository, attempt: Attempt) -> Assignment:
         hypothesis=said.get("Hypothesis", ""),
         instruction="\n\n".join(body),
         expected_effect=said.get("Expected-Effect", ""),
+        mechanism=said.get("Mechanism", ""),
     )
 
 
@@ -207,8 +211,17 @@ def verdict_trailers(
         "Seeds": ",".join(map(str, record["seeds"])),
         "Train-Seconds": f"{record['train_seconds']:.1f}" if record.get("train_seconds") else None,
         "Stopped-By": record.get("stopped_by"),
+        **_llm_trailers(record.get("llm")),
         "Sandbox": record.get("sandbox"),
         "Image": record.get("image"),
         "Dataset": record.get("dataset"),
         "Record": blob,
     }
+
+
+def _llm_trailers(llm: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what the agents took: tokens, and the cost where all prices are known."""
+    if not llm:
+        return {}
+    usd = llm["cost_usd"]
+    return {"LLM-Tokens": llm["tokens"], "LLM-Cost-USD": None if usd is None else f"{usd:.4f}"}

@@ -1,10 +1,13 @@
 """Words for people: subjects, reasons, summaries. Decides nothing."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from improve_git.domain import Attempt, Outcome, Verdict
 from improve_git.gate import Scores, gain_text
 from improve_git.history import TITLES
+from improve_git.messages import one_line
 from improve_git.pipeline import Snapshot
 from improve_git.schema import METRICS
 
@@ -42,6 +45,17 @@ def outcome(measured: dict[str, Any]) -> Outcome:
         peak_memory_bytes=measured["peak_memory_bytes"],
         log_tail=measured["log_tail"],
         info=measured["info"],
+    )
+
+
+def pause(failed: Sequence[Attempt]) -> tuple[str, str]:
+    """Return the diagnosis of a run that only fails, and what to do."""
+    kinds = Counter(one_line(attempt.reason, 100) for attempt in failed)
+    told = "; ".join(f"{n} x {kind}" if n > 1 else kind for kind, n in kinds.most_common(3))
+    return (
+        f"paused: {len(failed)} iterations in a row failed: {told}",
+        f"look: improve-git show {failed[-1].number}; then run again, for any number of failures "
+        "with budget.failures=null",
     )
 
 

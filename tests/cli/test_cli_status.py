@@ -85,10 +85,26 @@ def test_json(example: ExampleTrail, call: Call) -> None:
             "iterations_budget": 40,
             "hours": 0.0375,
             "hours_budget": None,
+            "tokens": 0,
+            "tokens_budget": None,
+            "usd": 0.0,
+            "usd_budget": None,
         },
         "run": None,
         "waits": [],
     }
+
+
+def test_what_the_agents_took(example: ExampleTrail, call: Call) -> None:
+    def asked(usd: float | None) -> None:
+        example.pipeline.journal.append("asked", iteration=1, tokens=1500, usd=usd)
+
+    asked(0.25)
+    said = call("status", "-C", example.repo.folder).out
+    assert "agents      1,500 tokens, 0.25 US dollars\n" in said
+    asked(None)
+    said = call("status", "-C", example.repo.folder).out
+    assert "agents      3,000 tokens, price unknown\n" in said
 
 
 def test_before_the_baseline(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

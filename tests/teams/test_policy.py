@@ -92,11 +92,18 @@ def test_the_posterior_learns_from_the_trail():
     assert posterior(B, context(attempts=bad)) == pytest.approx((0.1, 0.1))
 
 
-def test_gain_counts_per_minute():
+def test_time_counts_in_full_where_hours_are_limited_and_by_its_root_where_not():
     cheap, dear = move("cheap", sd=0.001), move("dear", sd=0.001, cost=4.0)
     assert choose([dear, cheap], context()) is cheap
-    worth = move("worth", gain=0.9, sd=0.001, cost=4.0)
+    worth = move("worth", gain=0.25, sd=0.001, cost=4.0)
     assert choose([worth, cheap], context()) is worth
+    assert choose([worth, cheap], context(hours_limited=True)) is cheap
+    very = move("very", gain=0.9, sd=0.001, cost=4.0)
+    assert choose([very, cheap], context(hours_limited=True)) is very
+
+
+def test_what_a_move_takes_is_told_from_the_trail():
+    dear = move("dear", cost=4.0)
     tried = [attempt(1, "x", "rejected", train_seconds=50.0)]
     assert expected_minutes(dear, tried) == pytest.approx((10 + 4 * 50) / 60)
     tried = [attempt(1, "x", "merged", train_seconds=20.0), *tried]

@@ -1,18 +1,31 @@
 """improve-git init: a new pipeline repository for a data set."""
 
 import shlex
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from improve_git.cli.options import is_override, overrides
 
+if TYPE_CHECKING:
+    from improve_git.creation import Plan
+    from improve_git.teams.base import Team
+
 
 @click.command("init")
 @click.option("--dry-run", is_flag=True, help="Only look at the images; write nothing.")
+@click.option(
+    "--about",
+    type=click.File(encoding="utf-8", errors="replace"),
+    metavar="FILE",
+    help="A description of the images and of what their labels mean, for the agents.",
+)
 @click.argument("images")
 @click.argument("words", nargs=-1, metavar="[PIPELINE] [KEY=VALUE]...")
-def command(images: str, words: tuple[str, ...], dry_run: bool) -> None:
+def command(images: str, words: tuple[str, ...], dry_run: bool, about: TextIO | None) -> None:
     """Make a pipeline repository for IMAGES.
 
     IMAGES is a folder with one subfolder a class, a folder with train/ and optional val/ and test/
@@ -25,10 +38,10 @@ def command(images: str, words: tuple[str, ...], dry_run: bool) -> None:
     from rich.console import Console
 
     from improve_git import creation
-    from improve_git.cli.display import file_progress
+    from improve_git.cli.display import Display, file_progress
     from improve_git.cli.profile import show_profile
     from improve_git.git import require_git
-    from improve_git.teams.playbook import Playbook
+    from improve_git.teams.select import open_team
 
     require_git()
     target, settings = _split(words)
@@ -41,15 +54,35 @@ def command(images: str, words: tuple[str, ...], dry_run: bool) -> None:
         found = creation.plan(
             images, target, settings,
             lambda done, total: bar.update(task, completed=done, total=total),
+            about.read().strip() + "\n" if about else "",
         )  # fmt: skip
     show_profile(console, found)
     if dry_run:
         return
-    repo = creation.create(found, Playbook())
+    settled = replace(found.settings, llm=replace(found.settings.llm))
+    if settled.llm.name == "inbox" and not settled.llm.folder:
+        # The pipeline's own folder is not there yet, and this one survives an interrupt.
+        settled.llm.folder = f"{found.target.absolute()}-inbox"
+
+    def team_at(state: Path) -> "Team":
+        return open_team(settled, settings, state, Display(console), partial(sheet, found))
+
+    repo = creation.create(found, team_at)
     subject = repo.log("-1")[0].subject
     where = shlex.quote(str(target if target.is_absolute() else f"./{target}"))
     console.print(f"\n{subject}\npipeline: {repo.folder}\nnext: improve-git run -C {where}",
                   markup=False)  # fmt: skip
+
+
+def sheet(found: "Plan") -> bytes | None:
+    """Return a contact sheet of the training images."""
+    import tempfile
+
+    from improve_git.datasets.contact_sheet import contact_sheet
+    from improve_git.datasets.store import images_root
+
+    with tempfile.TemporaryDirectory() as folder:  # where digits are written out
+        return contact_sheet(found.data_set, images_root(found.settings.data, Path(folder)))
 
 
 def _split(words: tuple[str, ...]) -> tuple[Path | None, list[str]]:

@@ -9,7 +9,10 @@ import click
 from improve_git.cli.options import in_pipeline, overrides
 
 if TYPE_CHECKING:
+    from improve_git.cli.display import Display
     from improve_git.pipeline import Pipeline
+    from improve_git.settings import Settings
+    from improve_git.teams.base import Team
 
 
 @click.command("run")
@@ -42,18 +45,31 @@ def _run(pipeline: "Pipeline") -> None:
     from improve_git.cli.display import Display
     from improve_git.loop import Loop
     from improve_git.sandboxes.select import open_sandbox
-    from improve_git.teams.playbook import Playbook
     from improve_git.trial import Bench
 
     display = Display()
     settings = pipeline.snapshot(pipeline.main()).settings
     sandbox = open_sandbox(settings.sandbox, display.say)
     bench = Bench(pipeline, sandbox, display)
+    team = team_of(pipeline, settings, display)
     folder = shlex.quote(str(pipeline.repo.folder))
     try:
-        ending = Loop(pipeline, Playbook(), bench, display).run()
+        ending = Loop(pipeline, team, bench, display).run()
     except KeyboardInterrupt:
         display.say(f"stopped; to carry on: improve-git run -C {folder}")
         raise
     display.say(f"done: {ending}")
     display.say(f"see: improve-git status -C {folder}")
+
+
+def team_of(pipeline: "Pipeline", settings: "Settings", display: "Display") -> "Team":
+    """Return the team that improves a pipeline."""
+    from improve_git.datasets.contact_sheet import contact_sheet
+    from improve_git.datasets.store import images_root
+    from improve_git.teams.select import open_team
+
+    def sheet() -> bytes | None:
+        data_set = pipeline.snapshot(pipeline.main()).data_set
+        return contact_sheet(data_set, images_root(settings.data, pipeline.state))
+
+    return open_team(settings, pipeline.overrides, pipeline.state, display, sheet)

@@ -99,11 +99,19 @@ def _scores(found: Overview) -> list[tuple[str, str]]:
 def _spend(found: Overview) -> list[tuple[str, str]]:
     spent = found.spent
     counts = ", ".join(f"{count} {verdict}" for verdict, count in found.counts.items())
-    limit = "" if spent.hours_budget is None else f" of {spent.hours_budget:g}"
-    return [
+    rows = [
         ("iterations", f"{spent.iterations} of {spent.iterations_budget}: {counts}"),
-        ("hours", f"{spent.hours:.2f}{limit} of training and predicting"),
+        ("hours", f"{spent.hours:.2f}{_of(spent.hours_budget)} of training and predicting"),
     ]
+    if spent.tokens:
+        told = f"{spent.tokens:,}{_of(spent.tokens_budget)} tokens"
+        paid = "" if spent.usd is None else f"{spent.usd:.2f}{_of(spent.usd_budget)} US dollars"
+        rows.append(("agents", f"{told}, {paid or 'price unknown'}"))
+    return rows
+
+
+def _of(limit: float | None) -> str:
+    return "" if limit is None else f" of {limit:,g}"
 
 
 def _gain(found: Overview, gain: float) -> str:

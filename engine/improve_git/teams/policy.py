@@ -1,12 +1,16 @@
-"""Which move next: Thompson sampling on gain per training minute, with expert priors.
+"""Which move next: Thompson sampling on the gain for what it costs, with expert priors.
 
 Each move has a normal prior over its gain, written by an expert in playbook.yaml as a share of the
 error that remains (1 - score; the score itself for a metric where less is better). Every attempt
 at the same move on the trail updates it as a noisy observation (conjugate normal update, known
-noise). A gain is then drawn from each open move's posterior and divided by the time its training
-is expected to take; the largest quotient is tried. So cheap promising moves come first, an unsure
-move is tried now and then, and what has failed to help here is tried less. The draws depend on the
-seed and the iteration's number alone. (Thompson 1933; Russo et al. 2017, arXiv:1707.02038.)
+noise). A gain is then drawn from each open move's posterior and divided by what it costs; the
+largest quotient is tried. So promising moves come first, an unsure move is tried now and then, and
+what has failed to help here is tried less. The draws depend on the seed and the iteration's number
+alone. (Thompson 1933; Russo et al. 2017, arXiv:1707.02038.)
+
+What a move costs is what the run is short of. Under a budget of hours that is its training time.
+Under a budget of iterations alone each counts the same, and the time only by its square root: of
+many small moves most are lost in the noise of val, whatever their speed.
 
 A move is closed once it has been tried since main last changed: each merge, of its own component
 or of another, opens it again, since it then means something else. It stays closed if it ever failed
@@ -34,9 +38,9 @@ def choose(moves: Sequence[Move], context: Context) -> Move | None:
     for move in sorted(open_moves(moves, context.attempts), key=lambda move: move.slug):
         gain, sd = posterior(move, context)
         drawn = generator.normal(gain, sd)
-        minutes = expected_minutes(move, context.attempts)
+        cost = expected_minutes(move, context.attempts) ** (1.0 if context.hours_limited else 0.5)
         # Where a loss was drawn, a longer training makes it worse, not better.
-        value = drawn / minutes if drawn > 0 else drawn * minutes
+        value = drawn / cost if drawn > 0 else drawn * cost
         if value > best_value:
             best, best_value = move, value
     return best
