@@ -4,6 +4,7 @@ A sandbox is shown the folders of the models that a pipeline names, never the ca
 which may hold tokens and data sets. The only module that speaks to the Hugging Face hub.
 """
 
+import errno
 import json
 import os
 import re
@@ -23,10 +24,12 @@ _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _MAX_JSON = 16 << 20  # bytes; the headers of timm's largest models have a hundredth of that
 _MOST = 10**12  # parameters; above that, a header is not to be believed
+_MOST_DIMENSIONS = 8
 _LARGEST_SIDE = 4096  # pixels
-_FLOATS = {"F64", "F32", "F16", "BF16"}
+_FLOATS = ("F64", "F32", "F16", "BF16")  # no set: what is looked up may be unhashable
 # What is no parameter: the statistics of batch normalisation.
 _BUFFERS = ("running_mean", "running_var")
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 _SPARE = 64 << 20  # bytes that stay free on the disk
 
 
@@ -75,7 +78,8 @@ def facts(name: str, folder: Path) -> Weights:
 
 def size_on_disk(folder: Path) -> int:
     """Return the bytes that a model's folder takes."""
-    return sum(file.lstat().st_size for file in folder.rglob("*") if not file.is_symlink())
+    files = (file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    return sum(file.stat().st_size for file in files)
 
 
 def pull(name: str, progress: bool = False, known: Iterable[str] = ()) -> Path:
@@ -130,7 +134,7 @@ def _fetch(name: str, cache: Path, progress: bool) -> None:
     )
     if not at_hand([name], cache):
         raise DataError(
-            f"the weights of timm/{name} did not come whole", f"run it again: {_again(name)}"
+            f"the weights of timm/{name} did not come whole", f"run again: {_again(name)}"
         )
 
 
@@ -157,16 +161,15 @@ def _told(name: str, known: Iterable[str]) -> Iterator[None]:
         status = error.response.status_code
         fix = "set HF_TOKEN to a valid token, or unset it" if status in (401, 403) else "try later"
         raise DataError(f"the hub answered {status} for timm/{name}", fix) from error
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in _DISK:
+            raise DataError(
+                f"the weights cannot be written: {_one_line(error)}",
+                "free some space, or set HF_HOME to a folder that can be written",
+            ) from error
         raise DataError(
             f"the hub cannot be reached: {_one_line(error)}",
-            "check the network (HF_ENDPOINT, HTTPS_PROXY), or copy the model's folder "
-            f"from another machine's cache into {cache_folder()}",
-        ) from error
-    except OSError as error:
-        raise DataError(
-            f"the weights cannot be written: {_one_line(error)}",
-            "free some space, or set HF_HOME to a folder that can be written",
+            f"check the network (HF_ENDPOINT, HTTPS_PROXY) and run again: {_again(name)}",
         ) from error
 
 
@@ -223,7 +226,9 @@ def _parameters(header: dict[str, Any] | None) -> int | None:
         if name == "__metadata__" or name.endswith(_BUFFERS):
             continue
         shape = tensor.get("shape") if isinstance(tensor, dict) else None
-        if not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
+        if not isinstance(shape, list) or len(shape) > _MOST_DIMENSIONS:
+            return None
+        if not all(type(size) is int and 0 <= size <= _MOST for size in shape):
             return None
         if tensor.get("dtype") in _FLOATS:
             total += prod(shape)

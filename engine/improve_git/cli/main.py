@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Use": {
         "predict": ("predict", "label a folder of new images"),
+        "weights": ("weights", "the pretrained models at hand, and fetching more"),
         "doctor": ("doctor", "what is missing on this machine, and the command that mends it"),
     },
 }
