@@ -10,6 +10,7 @@ from improve_git.teams.agents.rounding import scale_of
 from improve_git.teams.moves import catalogue
 from improve_git.templates import render_prompt
 
+_CONTROL = dict.fromkeys([*range(32), 127]) | {ord("\n"): "\n", ord("\t"): "\t"}
 COMPONENT_SHARE = 0.5  # of the history's tokens, for an engineer: its own component alone
 
 
@@ -114,8 +115,7 @@ def file_form(component: Component) -> dict[str, Any]:
 
 def clean(text: str) -> str:
     """Return text that every provider takes: no control characters, nothing but valid UTF-8."""
-    kept = "".join(c for c in text if c in "\n\t" or (c >= " " and c != "\x7f"))
-    return kept.encode(errors="replace").decode()
+    return text.translate(_CONTROL).encode(errors="replace").decode()
 
 
 def _ideas(context: Context) -> list[dict[str, str]]:

@@ -13,7 +13,11 @@ from improve_git.teams.agents.lessons import outcome_of, settled
 from improve_git.teams.agents.rounding import Scale
 
 BYTES_PER_TOKEN = 3  # on the safe side for English and code
-SHARES = (0.5, 0.25, 0.25)  # of the tokens: in detail, in a line, as counts
+MOST_DETAILED = 10  # attempts; no more help, even where there is room
+MOST_BRIEF = 30
+MOST_COUNTS = 30  # kinds of changes
+COUNTS_SHARE = 0.25  # of the tokens, at most
+DETAIL_SHARE = 0.7  # of the tokens that the counts leave
 
 
 def tokens_of(text: str) -> int:
@@ -33,15 +37,18 @@ def digest(
         component: of which attempts are told; None for all.
     """
     chosen = [a for a in context.attempts if component in (None, a.component)][::-1]
-    detailed, brief, counts = (int(share * tokens) for share in SHARES)
-    first = _fitting((_detail(a, context, scale) for a in chosen), detailed)
+    counts = _fitting(settled(chosen)[:MOST_COUNTS], int(COUNTS_SHARE * tokens))
+    left = tokens - _size(counts)
+    first = _fitting(
+        (_detail(a, context, scale) for a in chosen[:MOST_DETAILED]), int(DETAIL_SHARE * left)
+    )
     rest = chosen[len(first) :]
-    lines = _fitting((_line(a, scale) for a in rest), brief)
+    lines = _fitting((_line(a, scale) for a in rest[:MOST_BRIEF]), left - _size(first))
     older = len(rest) - len(lines)
     return {
         "detailed": first,
         "brief": lines,
-        "counts": _fitting(settled(chosen), counts),
+        "counts": counts,
         "more": [f"{older} older ones: see the counts"] if older else [],
     }
 
@@ -50,11 +57,15 @@ def _fitting(lines: Iterable[str], tokens: int) -> list[str]:
     """Return the first lines that fit."""
     kept = []
     for line in lines:
-        tokens -= tokens_of(line) + 1  # and its bullet and line end
+        tokens -= _size([line])
         if tokens < 0:
             break
         kept.append(line)
     return kept
+
+
+def _size(lines: Iterable[str]) -> int:
+    return sum(tokens_of(line) + 1 for line in lines)  # and the bullet and the line's end
 
 
 def _line(attempt: Attempt, scale: Scale) -> str:

@@ -93,24 +93,20 @@ def read_written(text: str) -> Written:
     Raises:
         Unusable: it is empty, has no fence, or ends inside one.
     """
-    blocks, outside = [], []
+    blocks: list[Block] = []
+    labels = {"subject": "", "body": ""}
+    label = ""
     for part in _parts(_text_of(text)):
         if isinstance(part, Block):
             blocks.append(part)
-            outside.append("")  # a body ends where a file begins
-        else:
-            outside.append(part)
-    if not blocks:
-        raise Unusable("prose only, no fenced file")
-    labels = {"subject": "", "body": ""}
-    label = ""
-    for line in outside:
-        found = _LABEL.match(line)
-        if found and not labels[found[1].lower()]:
+            label = ""  # a body ends where a file begins
+        elif (found := _LABEL.match(part)) and not labels[found[1].lower()]:
             label = found[1].lower()
             labels[label] = found[2].rstrip("*_` ") + "\n"
         elif label == "body":
-            labels[label] += f"{line}\n"
+            labels["body"] += f"{part}\n"
+    if not blocks:
+        raise Unusable("prose only, no fenced file")
     body = re.sub(r"\n{3,}", "\n\n", labels["body"]).strip()
     return Written(blocks, one_line(labels["subject"][:1000], WIDTH), body[:MAX_BODY])
 
