@@ -1,17 +1,23 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from improve_git.domain import COMPONENTS
 from improve_git.errors import SettingsError
-from improve_git.schema import LABEL_PRESERVING
+from improve_git.schema import EFFORTS, LABEL_PRESERVING
 from improve_git.settings import (
     CHOICES,
     METRICS,
+    AgentsSettings,
     BudgetSettings,
     DataSettings,
+    LlmSettings,
     MetricSettings,
+    ModelSettings,
+    PriceSettings,
     SandboxSettings,
     Settings,
     SplitSettings,
@@ -119,6 +125,17 @@ def test_direction_belongs_to_the_metric(metric: str) -> None:
         ("", ["epochs=0"], "epochs: 0 is not a positive number"),
         ("", ["budget.hours=inf"], "budget.hours: inf is not a positive number"),
         ("", ["data.max_unreadable=2"], "data.max_unreadable: 2.0 is not between"),
+        ("", ["llm=opnai"], "llm=opnai: llm: opnai is none of none, openai, "),
+        ("llm: {models: {annalist: x}}", [], "improve.yaml: llm.models.annalist: no such setting"),
+        ("", ["llm.reasoning_effort=hi"], "llm.reasoning_effort: hi is none of none, minimal"),
+        ("", ["llm.price.input=1"], "llm.price: one of input and output is missing"),
+        ("", ["llm.temperature=-1"], "llm.temperature: -1.0 is negative"),
+        ("", ["llm.timeout=0"], "llm.timeout: 0.0 is not a positive number"),
+        ("", ["llm.model=''"], "llm.model: '' is not a name"),
+        ("", ["llm.api_base=localhost"], "llm.api_base: 'localhost' is not an address"),
+        ("", ["llm.api_base='http://me:hunter2@x/v1'"], "llm.api_base: a password does not belong"),
+        ("agents: {components: []}", [], "agents.components: nothing may change"),
+        ("agents: {components: [modell]}", [], "agents.components: modell is none of data, model"),
         ("", ["sandbox.memory=lots"], "sandbox.memory: 'lots' is not a size"),
         ("", ["sandbox.gpus=some"], "sandbox.gpus: 'some' is neither"),
         ("", ["sandbox.gpus=0,1"], "sandbox.gpus=0,1: cannot be read; put the value in quotes"),
@@ -187,13 +204,64 @@ def test_scored_is_what_affects_a_score() -> None:
     assert scored(hflip_first) == scored(vflip_first)
 
 
+def test_llm_from_is_another_word_for_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # A word speaks of where it is typed, improve.yaml of where it lies.
+    assert compose("", ["llm=replay", "llm.from=old"]).llm.folder == str(tmp_path / "old")
+    assert compose("llm: {name: replay, from: old}").llm.folder == "old"
+    assert compose("llm: {name: replay, folder: old}").llm.folder == "old"
+    assert "  folder: old" in improve_yaml(compose("llm: {name: replay, from: old}"))
+
+
+def test_a_new_pipeline_says_which_model_writes_it() -> None:
+    words = ["llm=openai", "llm.models.analyst=small", "budget.usd=5", "agents.components=[data]"]
+    some = compose("", words)
+    written = [line.split("  #")[0].rstrip() for line in improve_yaml(some).splitlines()]
+    assert written[3:8] == [
+        "llm:",
+        "  name: openai",
+        f"  model: {some.llm.model}",
+        "  models: {analyst: small}",
+        "sandbox: auto",
+    ]
+    assert "  usd: 5.0" in written
+    assert "  tokens: null" not in written
+    assert written[written.index("agents:") + 1] == "  components: [data]"
+    assert "key" not in {field.lower() for field in vars(LlmSettings())}
+
+
 FRACTIONS = st.floats(0.01, 0.3)
 POSITIVE = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
 SIZES = st.integers(1, 10**6).flatmap(lambda n: st.sampled_from([f"{n}", f"{n}g", f"{n} MiB"]))
 # Any path that Linux allows, bytes that are no UTF-8 (surrogate escapes) included.
 PATHS = st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+NAMES = st.none() | st.sampled_from(["m", "org/some-model:30b", "null", "12", "a b", "ü"])
+PRICES = st.floats(0, 1000)
 ANY_SETTINGS = st.builds(
     Settings,
+    llm=st.builds(
+        LlmSettings,
+        name=st.sampled_from(CHOICES["llm"]),
+        model=NAMES,
+        models=st.builds(ModelSettings, NAMES, NAMES, NAMES, NAMES, NAMES),
+        fallback=NAMES,
+        api_base=st.none() | st.sampled_from(["http://localhost:8000/v1", "https://a.example"]),
+        temperature=st.none() | st.floats(0, 2),
+        reasoning_effort=st.none() | st.sampled_from(EFFORTS),
+        max_tokens=st.integers(1, 10**6),
+        history_tokens=st.integers(1, 10**6),
+        timeout=POSITIVE,
+        stream=st.booleans(),
+        json_schema=st.none() | st.booleans(),
+        vision=st.none() | st.booleans(),
+        price=st.builds(PriceSettings) | st.builds(PriceSettings, PRICES, PRICES),
+        folder=NAMES,
+    ),
+    agents=st.builds(
+        AgentsSettings, st.lists(st.sampled_from(COMPONENTS), min_size=1, unique=True)
+    ),
     sandbox=st.builds(
         SandboxSettings,
         name=st.sampled_from(CHOICES["sandbox"]),
@@ -216,6 +284,9 @@ ANY_SETTINGS = st.builds(
         train_seconds=st.none() | POSITIVE,
         predict_seconds=POSITIVE,
         repairs=st.integers(0, 9),
+        usd=st.none() | st.floats(0, 1000),
+        tokens=st.none() | st.integers(0, 10**9),
+        failures=st.none() | st.integers(1, 99),
     ),
     data=st.builds(
         DataSettings,

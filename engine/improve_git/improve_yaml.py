@@ -26,7 +26,8 @@ def improve_yaml(settings: Settings) -> str:
         shown = {
             key for key, value in asdict(getattr(default, name)).items() if group[key] != value
         }
-        shown = (shown | _ALWAYS.get(name, set())) - {"name"}
+        always = _OF_CHOICE[group["name"]] if name == "llm" else _ALWAYS.get(name, set())
+        shown = (shown | always) - {"name"}
         if not shown:
             lines.append(_line(name, group["name"], comment))
             continue
@@ -34,10 +35,14 @@ def improve_yaml(settings: Settings) -> str:
         is_choice = name != "budget" or group["name"] != default.budget.name
         lines += [_line("  name", group["name"])] if is_choice else []
         lines += [
-            _line(f"  {key}", value, _COMMENTS.get(f"{name}.{key}", ""))
+            _line(f"  {key}", _told(value), _COMMENTS.get(f"{name}.{key}", ""))
             for key, value in group.items()
             if key in shown
         ]
+    if settings.agents != default.agents:
+        lines.append(_line("agents", None, ""))
+        changing = settings.agents.components
+        lines.append(_line("  components", changing, _COMMENTS["agents.components"]))
     lines.append(_line("data", None, ""))
     usual = asdict(default.data)
     for key, value in asdict(settings.data).items():
@@ -59,7 +64,25 @@ _ALWAYS = {
     "budget": {"iterations", "hours", "train_seconds", "repairs"},
     "data": {"images", "split", "split_seed", "cache_side", "label_preserving"},
 }
+# What a choice's own file in conf/ sets, so that leaving it out would not mean the default.
+_OF_CHOICE: dict[str, set[str]] = {
+    **{name: {"model"} for name in CHOICES["llm"]},
+    "none": set(),
+    "openai_compatible": set(),
+    "replay": set(),
+    "inbox": {"timeout"},
+    "ollama": {"model", "api_base", "json_schema", "price"},
+    "vllm": {"model", "api_base", "json_schema", "price"},
+}
 _COMMENTS = {
+    "llm.api_base": "who clones this pipeline is asked before anything is sent there",
+    "llm.folder": "of the inbox's questions, or of what is replayed",
+    "llm.price": "US dollars for a million tokens",
+    "llm.timeout": "seconds a call may take",
+    "agents.components": "what may change",
+    "budget.usd": "for LLM calls; null = no limit",
+    "budget.tokens": "of LLM calls; null = no limit",
+    "budget.failures": "in a row, after which a run pauses; null = never",
     "budget.iterations": "in all",
     "budget.hours": "of training in all; null = no limit",
     "budget.train_seconds": "safety stop of one training; null = 4 x the baseline's, at least 60",
@@ -78,8 +101,15 @@ _NO_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 _PLAIN = re.compile(r"[A-Za-z/][\w./-]*", re.ASCII)
 
 
+def _told(value: Any) -> Any:
+    """Leave out what is not set inside a section."""
+    if not isinstance(value, dict):
+        return value
+    return {key: entry for key, entry in value.items() if entry is not None} or value
+
+
 def _line(key: str, value: Any, comment: str = "") -> str:
-    section = value is None and key in (*CHOICES, "data")
+    section = value is None and key in (*CHOICES, "data", "agents")
     text = f"{key}:" if section else f"{key}: {_scalar(value)}"
     return f"{text:<28}  # {comment}" if comment else text
 

@@ -39,6 +39,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "budget": ("default",),
     "metric": tuple(METRICS),
 }
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 LABEL_PRESERVING = ("hflip", "vflip", "rot90", "rotate")
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
@@ -92,10 +93,10 @@ class LlmSettings:
     name: str = "none"
     model: str | None = None
     models: ModelSettings = field(default_factory=ModelSettings)
-    fallback: str | None = None  # a second model, where the first does not answer
+    fallback: str | None = None  # a second model, where the first does not answer in time
     api_base: str | None = None  # of a server of one's own
     temperature: float | None = None  # None: the provider's default
-    reasoning_effort: str | None = None  # low, medium, high; where supported
+    reasoning_effort: str | None = None  # of EFFORTS, where supported
     max_tokens: int = 16_000  # of one reply
     history_tokens: int = 4_000  # that past attempts may take in a prompt
     timeout: float = 600.0  # seconds a call may take, retries included
@@ -242,6 +243,7 @@ def check_values(settings: Settings) -> None:
         raise SettingsError("agents.components: nothing may change", "name data, model or train")
     for word in settings.agents.components:
         check_word("agents.components", word, COMPONENTS)
+    _check_llm(settings.llm)
     _check_data(data)
     for key in ("memory", "scratch", "shm", "output"):
         parse_bytes(getattr(box, key), f"sandbox.{key}")
@@ -252,6 +254,30 @@ def check_values(settings: Settings) -> None:
         isinstance(names, list) and all(isinstance(name, str) for name in names)
     ):
         raise SettingsError("weights: neither auto nor a list of timm model names")
+
+
+def _check_llm(llm: LlmSettings) -> None:
+    names = {f"llm.models.{role}": name for role, name in asdict(llm.models).items()}
+    names |= {f"llm.{key}": getattr(llm, key) for key in ("model", "fallback", "folder")}
+    for key, name in names.items():
+        if name is not None and (not name.strip() or "${" in name or "???" in name):
+            raise SettingsError(f"{key}: {name!r} is not a name that settings can hold")
+    if llm.api_base is not None:
+        address = re.fullmatch(r"https?://([^/\s?#]+)(/[^\s]*)?", llm.api_base, re.ASCII)
+        if not address or "${" in llm.api_base or "???" in llm.api_base:
+            raise SettingsError(
+                f"llm.api_base: {llm.api_base!r} is not an address",
+                "for instance http://localhost:8000/v1",
+            )
+        if "@" in address[1]:
+            raise SettingsError(
+                "llm.api_base: a password does not belong into settings, which Git keeps",
+                "put the key into the provider's environment variable",
+            )
+    if llm.reasoning_effort is not None:
+        check_word("llm.reasoning_effort", llm.reasoning_effort, EFFORTS)
+    if (llm.price.input is None) != (llm.price.output is None):
+        raise SettingsError("llm.price: one of input and output is missing", "set both: 0 is free")
 
 
 def _check_data(data: DataSettings) -> None:

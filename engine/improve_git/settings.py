@@ -13,6 +13,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from improve_git.errors import SettingsError
@@ -21,10 +22,13 @@ from improve_git.schema import (
     CHOICES,
     METRICS,
     AcceptSettings,
+    AgentsSettings,
     BudgetSettings,
     DataSettings,
     LlmSettings,
     MetricSettings,
+    ModelSettings,
+    PriceSettings,
     SandboxSettings,
     Settings,
     SplitSettings,
@@ -37,10 +41,13 @@ __all__ = [
     "CHOICES",
     "METRICS",
     "AcceptSettings",
+    "AgentsSettings",
     "BudgetSettings",
     "DataSettings",
     "LlmSettings",
     "MetricSettings",
+    "ModelSettings",
+    "PriceSettings",
     "SandboxSettings",
     "Settings",
     "SplitSettings",
@@ -50,6 +57,9 @@ __all__ = [
     "render",
     "scored",
 ]
+
+
+_ALIASES = {"llm.from": "llm.folder"}  # as one says it of a replay
 
 
 def compose(text: str, overrides: Sequence[str] = ()) -> Settings:
@@ -182,12 +192,16 @@ def _read_word(word: str) -> _Layer:
         override = None
     if override is None or override.type != OverrideType.CHANGE or override.is_sweep_override():
         raise SettingsError(f"{word}: cannot be read; put the value in quotes: \"{key}='...'\"")
-    return _Layer(word, dict(_flatten({key: override.value()})))
+    values = dict(_flatten({key: override.value()}))
+    if isinstance(folder := values.get("llm.folder"), str):
+        # A word speaks of where it is typed, improve.yaml of where it lies.
+        values["llm.folder"] = str(Path(folder).expanduser().absolute())
+    return _Layer(word, values)
 
 
 def _flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in tree.items():
-        key = f"{prefix}{name}"
+        key = _ALIASES.get(f"{prefix}{name}", f"{prefix}{name}")
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{key}.")
         elif key in CHOICES:
