@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from improve_git.domain import Role
+from improve_git.errors import LlmError
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class Spend:
     unpriced: int = 0
 
 
+class NotCharged(LlmError):
+    """No answer, and certainly nothing to pay: the call was refused or reached nobody."""
+
+
 class Backend(Protocol):
     """Whoever answers: a provider, a person with an inbox, transcripts."""
 
@@ -60,6 +65,10 @@ class Backend(Protocol):
 
     def sees_images(self, role: Role) -> bool:
         """Say whether images may go along."""
+        ...
+
+    def price(self, role: Role, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """Return the US dollars that a call of this size costs; None: no price is known."""
         ...
 
     def worst_case(self, request: Request) -> tuple[int, float | None]:
@@ -84,6 +93,10 @@ class Llm(Protocol):
 
     def sees_images(self, role: Role) -> bool:
         """Say whether images may go along."""
+        ...
+
+    def price(self, role: Role, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """Return the US dollars that a call of this size costs; None: no price is known."""
         ...
 
     def ask(self, request: Request) -> Reply:

@@ -1,0 +1,180 @@
+"""Where a team's questions go: secrets out, caps kept, every reply written down and paid once."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from improve_git.domain import Role
+from improve_git.errors import BudgetSpent, LlmError
+from improve_git.journal import Journal
+from improve_git.llm.base import Backend, Message, NotCharged, Reply, Request, Spend
+from improve_git.llm.secrets import scrub
+from improve_git.llm.transcripts import Damaged, Transcript, Transcripts, call_key, prompt_hash
+from improve_git.observer import Observer
+from improve_git.schema import BudgetSettings
+
+
+class Desk:
+    """Implements ``Llm`` on top of a backend.
+
+    The journal tells of a call before it is made, so that one that a crash cut short counts with
+    its worst case. A reply that was paid for before a crash is found among the transcripts.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        transcripts: Transcripts,
+        journal: Journal,
+        budget: BudgetSettings,
+        observer: Observer,
+    ) -> None:
+        self._backend = backend
+        self._transcripts = transcripts
+        self._journal = journal
+        self._budget = budget
+        self._observer = observer
+        self._told_unpriced = False
+
+    def model_of(self, role: Role) -> str:
+        """Return the name of who answers for a role."""
+        return self._backend.model_of(role)
+
+    def sees_images(self, role: Role) -> bool:
+        """Say whether images may go along."""
+        return self._backend.sees_images(role)
+
+    def price(self, role: Role, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """Return the US dollars that a call of this size costs; None: no price is known."""
+        return self._backend.price(role, prompt_tokens, completion_tokens)
+
+    def ask(self, request: Request) -> Reply:
+        """Answer, from a transcript where this very request was answered before a crash.
+
+        Raises:
+            LlmError: no answer can be had.
+            BudgetSpent: the worst case would break a cap.
+        """
+        clean = replace(
+            request, messages=tuple(Message(m.role, scrub(m.text)) for m in request.messages)
+        )
+        free, answered = self._look_up(clean)
+        if answered:
+            self._close(answered)
+            return answered.reply
+        call = replace(clean, ordinal=free)
+        tokens, usd = self._backend.worst_case(call)
+        self._check_caps(call.role, tokens, usd)
+        key = call_key(call.iteration, call.role, call.ordinal)
+        about = {"call": key, "iteration": call.iteration, "role": call.role}
+        self._journal.append("asking", **about, tokens=tokens, usd=usd)
+        try:
+            # The ordinal of the request itself: by it, transcripts of another run are found.
+            reply = self._backend.complete(clean)
+        except NotCharged:
+            self._journal.append("failed-call", **about, tokens=0, usd=0.0)
+            raise
+        except LlmError:
+            self._journal.append("failed-call", **about, tokens=tokens, usd=usd)
+            raise
+        written = self._transcripts.add(call, replace(reply, text=scrub(reply.text)))
+        self._close(written)
+        return written.reply
+
+    def _look_up(self, request: Request) -> tuple[int, Transcript | None]:
+        """Return the first free ordinal, and the transcript that answers this very request."""
+        prompt = prompt_hash(request)
+        ordinal = request.ordinal
+        while True:
+            try:
+                found = self._transcripts.find(request.iteration, request.role, ordinal)
+            except Damaged:
+                ordinal += 1
+                continue
+            if found is None or found.prompt_sha256 == prompt:
+                return ordinal, found
+            ordinal += 1
+
+    def _close(self, transcript: Transcript) -> None:
+        """Tell the journal what a call took, once."""
+        closed = {event.get("transcript") for event in self._journal.events("asked")}
+        if transcript.sha256 in closed:
+            return
+        reply = transcript.reply
+        self._journal.append(
+            "asked",
+            call=transcript.key,
+            iteration=transcript.iteration,
+            role=transcript.role,
+            model=reply.model,
+            tokens=reply.prompt_tokens + reply.completion_tokens,
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            usd=reply.cost_usd,
+            seconds=round(reply.seconds, 3),
+            prompt=transcript.prompt_sha256,
+            transcript=transcript.sha256,
+        )
+
+    def _check_caps(self, role: Role, tokens: int, usd: float | None) -> None:
+        budget, spent = self._budget, spend(self._journal.events())
+        if budget.tokens is not None and tokens and spent.tokens + tokens > budget.tokens:
+            raise BudgetSpent(
+                f"{spent.tokens:,} tokens are spent, and the next call may take {tokens:,}: "
+                f"more than budget.tokens={budget.tokens}",
+                f"improve-git run budget.tokens={_round_up(spent.tokens + 10 * tokens)}",
+            )
+        if budget.usd is None:
+            return
+        if usd is None:
+            raise LlmError(
+                f"the price of {self.model_of(role)} is unknown, so budget.usd cannot be kept",
+                "set llm.price.input and llm.price.output (US dollars for a million tokens), "
+                "or cap with budget.tokens and budget.usd=null",
+            )
+        if spent.unpriced and not self._told_unpriced:
+            self._told_unpriced = True
+            self._observer.warn(
+                f"budget.usd leaves out {spent.unpriced} earlier calls: their price is unknown"
+            )
+        if usd and spent.usd + usd > budget.usd:
+            raise BudgetSpent(
+                f"${spent.usd:.4f} is spent, and the next call may take ${usd:.4f}: "
+                f"more than budget.usd={budget.usd:g}",
+                f"improve-git run budget.usd={math.ceil(100 * spent.usd + 1000 * usd) / 100:g}",
+            )
+
+
+def spend(events: Iterable[Mapping[str, Any]], iteration: int | None = None) -> Spend:
+    """Return what calls have taken, by the journal's events; of one iteration or (None) of all.
+
+    A call that was begun and never ended counts with its worst case. A call that was refused
+    counts nothing.
+    """
+    begun: dict[str, list[Mapping[str, Any]]] = {}
+    ended: list[Mapping[str, Any]] = []
+    for event in events:
+        if iteration not in (None, event.get("iteration")):
+            continue
+        key = str(event.get("call"))
+        if event.get("event") == "asking":
+            begun.setdefault(key, []).append(event)
+        elif event.get("event") in ("asked", "failed-call"):
+            if begun.get(key):
+                begun[key].pop()
+            ended.append(event)
+    counted = [*ended, *(event for calls in begun.values() for event in calls)]
+    counted = [event for event in counted if event["event"] != "failed-call" or event["tokens"]]
+    prices = [event["usd"] for event in counted]
+    return Spend(
+        tokens=sum(event["tokens"] for event in counted),
+        usd=sum(price for price in prices if price is not None),
+        calls=len(counted),
+        unpriced=prices.count(None),
+    )
+
+
+def _round_up(tokens: int) -> int:
+    step = int(10 ** max(0, len(str(tokens)) - 2))
+    return -(-tokens // step) * step
