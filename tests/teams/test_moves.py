@@ -179,10 +179,41 @@ def test_a_file_edited_beyond_its_constants_is_left_alone(edit):
 
 
 def test_the_documented_table_is_the_catalogue():
-    from improve_git.teams.playbook import moves_table
+    from improve_git.teams.playbook import moves_table, recipes_table
 
     page = (Path(__file__).parents[2] / "docs" / "playbook.md").read_text()
-    assert moves_table() in page, "write it anew: see the top of docs/playbook.md"
+    for table in (moves_table(), recipes_table()):
+        assert table in page, "write it anew: see the top of docs/playbook.md"
+
+
+def test_each_recipe_is_explained_and_changes_settings_of_its_own_file():
+    slugs = {knob[way]["slug"] for knob in catalogue()["knobs"] for way in ("up", "down")}
+    for recipe in catalogue()["recipes"]:
+        assert recipe["recipe"] not in slugs
+        assert {*recipe.get("set", {}), *recipe.get("times", {})} <= set(
+            defaults(recipe["component"])
+        )
+        assert re.fullmatch(r"[A-Z].+\.", recipe["reason"]) and len(recipe["subject"]) <= 72
+        assert re.search(r"\d{4}", recipe["source"])
+
+
+def test_a_recipe_changes_what_belongs_together_in_one_move():
+    files = first_files(LARGE, weights=(LITE,))
+    moves = moves_of(files, LARGE, weights=(LITE,))
+    longer = moves["long-gentle-training"]
+    assert longer.after == {"WARMUP_SHARE": 0.1, "EMA_SHARE": 0.1, "EPOCHS": 8}
+    assert longer.cost == pytest.approx(2.1)
+    finer = moves["fine-symmetries"]
+    assert finer.after["IMAGE_SIZE"] == 160 and len(finer.after) == 4
+    assert "fine-symmetries" not in moves_of(files, LARGE, weights=(LITE,), label_preserving=())
+
+
+def test_a_recipe_of_which_one_setting_is_left_is_that_knobs_own_step():
+    flipped = write("data", read("data", first_files(LARGE)["data.py"]) | {"HFLIP": 0.5})
+    moves = moves_of(first_files(LARGE) | {"data.py": flipped}, LARGE)
+    assert moves["all-symmetries"].after == {"VFLIP": 0.5, "QUARTER_TURNS": 0.5}
+    both = write("data", read("data", flipped) | {"VFLIP": 0.5})
+    assert "all-symmetries" not in moves_of(first_files(LARGE) | {"data.py": both}, LARGE)
 
 
 def test_symmetries_are_those_of_the_setting():

@@ -97,6 +97,10 @@ def neighbours(context: Context) -> list[Move]:
         component = knob["component"]
         if component in found and component in context.components:
             moves += _steps(knob, found[component], together, context)
+    for recipe in catalogue()["recipes"]:
+        component = recipe["component"]
+        if component in found and component in context.components:
+            moves += _recipe(recipe, found[component], together, context)
     large = together.get("IMAGE_SIZE", LEAST_FOR_BACKBONE) >= LEAST_FOR_BACKBONE
     if large and "model" in found and "model" in context.components:
         moves += _backbones(found["model"], context)
@@ -142,6 +146,41 @@ def _steps(knob: dict[str, Any], own: Settings, together: Settings, context: Con
             )
         )
     return moves
+
+
+def _recipe(
+    recipe: dict[str, Any], own: Settings, together: Settings, context: Context
+) -> list[Move]:
+    """Return the move to a recipe's settings, none where it does not apply or changes too little.
+
+    Where all but one of them are there already, the step of that one knob says the same.
+    """
+    if not _applies(recipe.get("needs", {}), together, context):
+        return []
+    after = {name: _frozen(value) for name, value in recipe.get("set", {}).items()}
+    cost = float(recipe.get("cost", 1.0))
+    for name, factor in recipe.get("times", {}).items():
+        knob = next(knob for knob in catalogue()["knobs"] if knob["knob"] == name)
+        rungs = [rung for rung in knob["ladder"] if _possible(knob, rung, context)]
+        after[name] = min(rungs, key=lambda rung: abs(rung - factor * own[name]))
+        cost *= _cost(knob, own[name], after[name], back=False)
+    after = {name: value for name, value in after.items() if value != own[name]}
+    if len(after) < 2:
+        return []
+    return [
+        Move(
+            slug=recipe["recipe"],
+            component=recipe["component"],
+            subject=recipe["subject"],
+            reason=recipe["reason"],
+            source=recipe["source"],
+            before={name: own[name] for name in after},
+            after=after,
+            gain=recipe["gain"],
+            sd=recipe["sd"],
+            cost=cost,
+        )
+    ]
 
 
 def _numbers(knob: dict[str, Any], value: Any, target: Any) -> str:

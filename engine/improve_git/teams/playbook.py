@@ -165,6 +165,19 @@ def moves_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def recipes_table() -> str:
+    """Return the recipes as a Markdown table, for docs/playbook.md."""
+    rows = ["| file | recipe | settings | why | source |", "| --- | --- | --- | --- | --- |"]
+    for recipe in catalogue()["recipes"]:
+        told = [f"`{name}` {_shown(value)}" for name, value in recipe.get("set", {}).items()]
+        told += [f"`{name}` ×{factor:g}" for name, factor in recipe.get("times", {}).items()]
+        rows.append(
+            f"| {FILES[recipe['component']]} | {recipe['recipe']} | {', '.join(told)} "
+            f"| {recipe['reason']} | {recipe['source']} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return "+".join(value) or "none"
