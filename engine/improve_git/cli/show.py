@@ -34,8 +34,9 @@ _TOLD = {"Iteration", "Component", "Verdict", "Reason", "Hypothesis", "Expected-
 @click.command("show")
 @in_pipeline
 @as_json
+@click.option("--prompts", is_flag=True, help="Show what the agents were asked and replied.")
 @click.argument("iteration", metavar="N")
-def command(folder: Path, iteration: str, json_: bool) -> None:
+def command(folder: Path, iteration: str, json_: bool, prompts: bool) -> None:
     """Show iteration N: assignment, verdict, figures, diff, learning curve, change by class.
 
     N is an iteration's number, `baseline` (or 0), or a commit of main that log names.
@@ -43,9 +44,12 @@ def command(folder: Path, iteration: str, json_: bool) -> None:
     \b
     Example: improve-git show 7 -C photos-pipeline
     """
-    repo = Pipeline.open(folder).repo
+    pipeline = Pipeline.open(folder)
+    repo = pipeline.repo
     found = find(repo, read_history(repo), iteration)
-    if json_:
+    if prompts:
+        _show_prompts(console(), pipeline, found.number or 0, json_)
+    elif json_:
         print_json(asdict(found))
     else:
         _show(console(), found)
@@ -80,6 +84,26 @@ def _show(screen: Console, found: Account) -> None:
     screen.print("\nthe same with Git")
     for line in _git(found):
         screen.print(f"  {line}", soft_wrap=True)
+
+
+def _show_prompts(screen: Console, pipeline: Pipeline, number: int, json_: bool) -> None:
+    from improve_git.llm.transcripts import Transcripts
+
+    calls = Transcripts(pipeline.state / "transcripts").of(number)
+    if json_:
+        print_json([asdict(call) for call in calls])
+    elif not calls:
+        screen.print("no transcripts here: the playbook asks nobody, and a clone has none")
+    for call in () if json_ else calls:
+        reply = call.reply
+        price = "price unknown" if reply.cost_usd is None else f"{reply.cost_usd:.4f} US dollars"
+        took = f"{reply.prompt_tokens:,} + {reply.completion_tokens:,} tokens, {price}, "
+        screen.print(Text(f"{call.key}  {clean(reply.model)}", style="bold"))
+        screen.print(f"{took}{reply.seconds:.1f} s, prompt {call.prompt_sha256[:12]}")
+        for message in call.messages:
+            _paragraph(screen, message.role, message.text)
+        _paragraph(screen, "reply", reply.text)
+        screen.print()
 
 
 def _paragraph(screen: Console, label: str, text: str) -> None:
