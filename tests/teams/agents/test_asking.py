@@ -273,6 +273,14 @@ def test_the_playbooks_moves_are_ideas_for_what_may_change():
     assert "- ema share:" in text and "- head dropout:" not in text and "- hflip:" not in text
 
 
+def test_a_symmetry_is_an_idea_only_where_it_may_leave_labels_true():
+    def ideas(*preserving):
+        return asking.system("analyst", context_of(label_preserving=preserving))
+
+    assert "- hflip: Only if it leaves labels true. A mirrored" in ideas()
+    assert "- hflip: A mirrored" in ideas("hflip") and "- vflip:" not in ideas("hflip")
+
+
 def test_the_form_of_the_analysts_answer_is_an_answer():
     text = asking.assign(context_of(), TOKENS, False)
     form = json.loads(text[text.rindex("\n{") : text.rindex("}") + 1])

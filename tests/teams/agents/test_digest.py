@@ -54,6 +54,13 @@ def test_iteration_500_costs_no_more_than_iteration_50():
     assert sizes[500] <= 1.1 * sizes[50] and sizes[500] <= 4000
 
 
+def test_a_history_is_no_longer_than_it_helps_even_where_there_is_room():
+    history = told(context_of(attempts=long_history(500)), 1_000_000)
+    assert {kind: len(lines) for kind, lines in history.items()} == {
+        "detailed": 10, "brief": 30, "counts": 30, "more": 1,
+    }  # fmt: skip
+
+
 def test_an_engineer_is_told_of_its_own_component():
     history = told(context_of(attempts=long_history(60)), component="model")
     lines = history["detailed"] + history["brief"] + history["counts"]

@@ -119,13 +119,24 @@ def clean(text: str) -> str:
 
 
 def _ideas(context: Context) -> list[dict[str, str]]:
-    """Return the playbook's knobs of the components that may change."""
-    return [
-        {
-            "component": knob["component"],
-            "name": knob["knob"].lower().replace("_", " "),
-            "reason": knob["reason"],
-        }
-        for knob in catalogue()["knobs"]
-        if knob["component"] in context.components
-    ]
+    """Return the playbook's knobs and recipes for the components that may change.
+
+    A symmetry that the user's own list leaves out is left out; without such a list it is told as
+    the question that it is.
+    """
+    ideas = []
+    for knob in [*catalogue()["knobs"], *catalogue().get("recipes", [])]:
+        needed = knob.get("needs", {}).get("preserving", [])
+        unsure = not set(needed) <= set(context.label_preserving)
+        if knob["component"] not in context.components or (unsure and context.label_preserving):
+            continue
+        ideas.append(
+            {
+                "component": knob["component"],
+                "name": (knob.get("knob") or knob["recipe"]).lower().replace("_", " "),
+                "reason": f"Only if it leaves labels true. {knob['reason']}"
+                if unsure
+                else knob["reason"],
+            }
+        )
+    return ideas
