@@ -7,7 +7,7 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
 from improve_git.briefing import allowed, context_of, first_context
-from improve_git.domain import Assignment, Context, Role
+from improve_git.domain import COMPONENTS, Assignment, Context, Role
 from improve_git.errors import TeamError
 from improve_git.history import History, read_history, read_record
 from improve_git.llm.base import Llm, Reply, Request
@@ -88,13 +88,14 @@ def _calls(
     """Return the tokens and US dollars of one iteration, and where the figures come from."""
     events = pipeline.journal.events("asked")
     components = allowed(settings)
+    roles: tuple[Role, ...] = ("analyst", *components)
     parts = [_role(llm, team_of, context, events, "analyst")]
     each = [_role(llm, team_of, context, events, component) for component in components]
     tokens = parts[0][0] + fmean(part[0] for part in each)
     prices = [part[1] for part in (*parts, *each)]
     known = [price for price in prices if price is not None]
     usd = known[0] + fmean(known[1:]) if len(known) == len(prices) else None
-    models = ", ".join(dict.fromkeys(llm.model_of(role) for role in ("analyst", *components)))
+    models = ", ".join(dict.fromkeys(llm.model_of(role) for role in roles))
     told = (
         f"the newest calls here, {len(events)} in all"
         if len(events) >= ENOUGH_CALLS
@@ -130,10 +131,10 @@ def _overhear(llm: Llm, team_of: Callable[[Llm], Team], context: Context, role: 
     listener = _Listener(llm)
     team = team_of(listener)
     try:
-        if role == "analyst":
-            team.assign(context)
-        else:
+        if role in COMPONENTS:
             team.rewrite(replace(FRESH, component=role), context)
+        else:
+            team.assign(context)
     except TeamError:
         pass
     return listener.requests[0]

@@ -2,7 +2,6 @@
 
 import base64
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -58,23 +57,18 @@ def settings(server: ChatServer | None, **more: object) -> LlmSettings:
 
 
 class Opened:
-    """Backends that are closed when the test ends."""
+    """Makes backends that do not wait long between tries."""
 
     def __init__(self, observer: Listening) -> None:
         self.observer = observer
-        self.all: list[Hosted] = []
 
     def __call__(self, settings: LlmSettings) -> Hosted:
-        self.all.append(Hosted(settings, self.observer, pause=0.001))
-        return self.all[-1]
+        return Hosted(settings, self.observer, pause=0.001)
 
 
 @pytest.fixture
-def opened(observer: Listening) -> Iterator[Opened]:
-    opened = Opened(observer)
-    yield opened
-    for hosted in opened.all:
-        hosted.close()
+def opened(observer: Listening) -> Opened:
+    return Opened(observer)
 
 
 def timeless(reply: Reply) -> tuple[object, ...]:
@@ -176,6 +170,7 @@ FIXES = {
     ("answer", "words", "fix"),
     [
         (refuses(401, "Incorrect API key: sk-abcdefgh1234567890xyz"), "refuses the key", "key"),
+        (send(b'{"message": "no such person"}', 401), "refuses the key: no such person", "key"),
         (refuses(403, "not for you"), "refuses the key: not for you", "key"),
         (refuses(404, "The model `served` does not exist"), "is not known there", "model"),
         (

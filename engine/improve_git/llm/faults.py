@@ -3,10 +3,12 @@
 The errors are litellm's, known here by what they carry; only ``hosted`` imports it.
 """
 
+import json
 import math
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 
 from improve_git.errors import LlmError
@@ -24,8 +26,13 @@ _CONTEXT = re.compile(r"context.{0,20}(?:length|window|size)|too many tokens", r
 
 def told(error: BaseException) -> str:
     """Return the provider's own words, in a line without secrets."""
-    text = str(error).split("\n", 1)[0]
-    return one_line(scrub(_PREFIXES.sub("", text)), 200) or type(error).__name__
+    text = _PREFIXES.sub("", str(error)).strip()
+    with suppress(ValueError, RecursionError):
+        body = json.loads(text)
+        for key in ("error", "message"):
+            body = body.get(key, body) if isinstance(body, dict) else body
+        text = str(body)
+    return one_line(scrub(text.split("\n", 1)[0]), 200) or type(error).__name__
 
 
 def is_temporary(error: BaseException) -> bool:

@@ -1,13 +1,14 @@
 """The one module that speaks to LLM providers, through litellm's chat call."""
 
 import asyncio
+import atexit
 import base64
+import functools
 import logging
 import math
 import os
 import time
 import warnings
-import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -49,9 +50,6 @@ class Hosted:
                 model.require_key()
         self._without_schema: set[Model] = set()  # those whose server refused one
         self._litellm = _load()
-        # One event loop for all calls: connections are kept open between them.
-        self._runner = asyncio.Runner()
-        self.close = weakref.finalize(self, self._runner.close)
 
     def model_of(self, role: Role) -> str:
         """Return the name of a role's model, as its provider calls it."""
@@ -101,7 +99,7 @@ class Hosted:
                 say=self._observer.say,
             )
             try:
-                answer = self._runner.run(call.persist())
+                answer = _runner().run(call.persist())
             except NoAnswer as none:
                 problem, lost = none.problem, lost + call.lost
                 continue
@@ -135,7 +133,7 @@ class Hosted:
             options["temperature"] = settings.temperature
         if settings.reasoning_effort is not None:
             options["reasoning_effort"] = settings.reasoning_effort
-            if model.provider.own_server:  # litellm cannot know what that supports
+            if model.group == "openai_compatible":  # litellm cannot know what that supports
                 options["allowed_openai_params"] = ["reasoning_effort"]
         if model.group == settings.name and settings.api_base:
             options["api_base"] = settings.api_base
@@ -246,6 +244,14 @@ def _count(value: Any) -> int:
 def _number(value: Any) -> float | None:
     known = isinstance(value, int | float) and 0 <= value < math.inf
     return float(value) if known else None
+
+
+@functools.cache
+def _runner() -> asyncio.Runner:
+    """Return the event loop of all calls: connections and litellm's own tasks outlive a call."""
+    runner = asyncio.Runner()
+    atexit.register(runner.close)
+    return runner
 
 
 def _load() -> Any:
