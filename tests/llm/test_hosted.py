@@ -265,10 +265,12 @@ def test_a_wait_beyond_the_deadline_is_not_begun(opened: Opened) -> None:
 
 @pytest.mark.parametrize("answer", [drips, stalls])
 def test_the_deadline_is_hard(opened: Opened, stream: bool, answer: Answer) -> None:
+    began = time.monotonic()
     with serving(answer) as server:
         hosted = opened(settings(server, stream=stream, timeout=1.5))
         with pytest.raises(LlmError, match=r"no answer within 1.5 s, after 1 try") as caught:
             hosted.complete(request())
+    assert time.monotonic() - began < 15  # the server would go on for a minute
     assert not isinstance(caught.value, NotCharged)
     assert "llm.timeout" in caught.value.fix
 

@@ -161,10 +161,9 @@ class Hosted:
     def _listed(self, model: Model) -> dict[str, Any]:
         """Return what litellm's own list, which comes with it, knows of a model; {}: nothing.
 
-        Its functions for this would ask an Ollama server over the network.
+        Its functions for this would ask an Ollama server over the network. A server of one's own
+        is in no list, whatever its models are called.
         """
-        if model.provider.own_server:
-            return {}
         prices = self._litellm.model_cost
         found = prices.get(model.full_name) or prices.get(model.name) or {}
         return found if found.get("litellm_provider") == model.group else {}
