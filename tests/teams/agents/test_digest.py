@@ -1,7 +1,8 @@
 import pytest
 from cases import attempt, context_of, long_history, training_of
 
-from improve_git.teams.agents.digest import digest, tokens_of
+from improve_git.llm.reckoning import tokens as tokens_of
+from improve_git.teams.agents.digest import digest
 from improve_git.teams.agents.rounding import scale_of
 
 

@@ -7,22 +7,17 @@ tried: so iteration 500 costs no more than iteration 50.
 from collections.abc import Iterable
 
 from improve_git.domain import Attempt, Component, Context
+from improve_git.llm.reckoning import tokens as tokens_of
 from improve_git.messages import one_line
 from improve_git.teams.agents.curves import curve_line
 from improve_git.teams.agents.lessons import outcome_of, settled
 from improve_git.teams.agents.rounding import Scale
 
-BYTES_PER_TOKEN = 3  # on the safe side for English and code
 MOST_DETAILED = 10  # attempts; no more help, even where there is room
 MOST_BRIEF = 30
 MOST_COUNTS = 30  # kinds of changes
 COUNTS_SHARE = 0.25  # of the tokens, at most
 DETAIL_SHARE = 0.7  # of the tokens that the counts leave
-
-
-def tokens_of(text: str) -> int:
-    """Return how many tokens a text takes at most, reckoned from its bytes."""
-    return -(-len(text.encode(errors="replace")) // BYTES_PER_TOKEN)
 
 
 def digest(
