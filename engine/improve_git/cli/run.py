@@ -59,9 +59,9 @@ def _run(pipeline: "Pipeline") -> None:
 
     display = Display()
     settings = pipeline.snapshot(pipeline.main()).settings
+    team = team_of(pipeline, settings, display)  # first: a missing key is told at once
     sandbox = open_sandbox(settings.sandbox, display.say)
     bench = Bench(pipeline, sandbox, display)
-    team = team_of(pipeline, settings, display)
     folder = shlex.quote(str(pipeline.repo.folder))
     try:
         ending = Loop(pipeline, team, bench, display).run()
@@ -88,14 +88,14 @@ def _estimate(pipeline: "Pipeline", settings: "Settings") -> None:
     if found.tokens is not None:
         usd = "price unknown" if found.usd is None else f"about {found.usd:.2f}"
         rows.append(("tokens", f"about {found.tokens:,}", f"from {found.llm_from}"))
-        rows.append(("US dollars", usd, _price_source(settings)))
+        if settings.llm.price.input is not None:
+            source = "from llm.price"
+        elif found.usd is None:
+            source = "set llm.price.input and llm.price.output, for a million tokens"
+        else:
+            source = "from litellm's price list"
+        rows.append(("US dollars", usd, source))
     columns(console(), rows)
-
-
-def _price_source(settings: "Settings") -> str:
-    if settings.llm.price.input is not None:
-        return "by llm.price"
-    return "by litellm's price list; set llm.price.input and llm.price.output where it is unknown"
 
 
 def team_of(pipeline: "Pipeline", settings: "Settings", display: "Display") -> "Team":
