@@ -48,7 +48,7 @@ class Loop:
         try:
             return self.improve()
         except BudgetSpent as end:
-            return end.message
+            return end.message + (f"; to go on: {end.fix}" if end.fix else "")
 
     def improve(self) -> str:
         """Go on until there is a reason to end, and return it."""
