@@ -82,11 +82,10 @@ def make_trail(folder: Path, iterations: int) -> tuple[Pipeline, dict[str, objec
             "+0.8 points", MECHANISMS[number % len(MECHANISMS)],
         )  # fmt: skip
         tip = trail.assign(repo, number, asked, main, "model")
-        attempt = Attempt(number, component, asked.slug, None, base=main)
+        attempt = Attempt(number, component, asked.slug, None)
         source = repo.read(main, FILES[component]) + f"\nSTEP_{number} = {number}\n"
         change = Rewrite(source, f"Take step {number}", "It may help.")
-        tip = trail.rewrite(repo, trail.ref_of(attempt), component, change,
-                            number=number, team="model")  # fmt: skip
+        tip = trail.rewrite(repo, attempt, tip, change, "model")
         verdict = "merged" if not number % 10 else "failed" if not number % 7 else "rejected"
         record = trail.write_record(repo, measured)
         named = (number, component, trail.ref_of(attempt).removeprefix("refs/heads/"))

@@ -1,15 +1,20 @@
 """The loop with a team that can fail, costs money and is steered: what a language model brings."""
 
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from improve_git.domain import Assignment, Context, Rewrite
-from improve_git.errors import BudgetSpent, LlmError, RunPaused, TeamError
+from improve_git.briefing import training_of
+from improve_git.domain import Assignment, Context, Rewrite, Training
+from improve_git.errors import BudgetSpent, LlmError, PipelineError, RunPaused, TeamError
+from improve_git.git import Person
 from improve_git.history import read_history, read_record
 from improve_git.messages import trailers
+from improve_git.pipeline import Pipeline
 from scripted import ScriptedTeam, source
 from worlds import BETTER, CRASH, WORSE, World, make_photos, make_world, ticking_clock
 
@@ -173,3 +178,92 @@ def test_a_team_is_told_how_it_is_steered_and_what_was_tried(world: Callable[...
     assert context.score == 0.8
     assert context.training is not None and context.training.seconds == 1.5
     assert set(context.recent) == {1, 2}
+
+
+def test_a_users_own_commit_on_the_branch_stands(world: Callable[..., World]) -> None:
+    own = source("model", 0.3, "\n# by hand\n")
+
+    class Slow(ScriptedTeam):
+        def rewrite(self, assignment: Assignment, context: Context) -> Rewrite:
+            repo = w.pipeline.repo  # while the model thinks, the user writes the file
+            tip = repo.resolve("improve/0001-model-wider")
+            assert tip
+            tree = repo.write_tree(tip, {"model.py": own})
+            by_hand = repo.commit(tree, [tip], "Write it myself\n", Person("User", "u@x.invalid"))
+            repo.update_ref("refs/heads/improve/0001-model-wider", by_hand, tip, "by hand")
+            return super().rewrite(assignment, context)
+
+    w = world([], team=Slow(MOVES))
+    w.run("budget.iterations=1")
+    assert w.verdicts()[0][1] == "merged"
+    assert w.pipeline.repo.read("main", "model.py") == own
+
+
+def test_an_assignment_that_is_not_allowed_any_more_is_closed_unwritten(
+    world: Callable[..., World],
+) -> None:
+    team = Failing(MOVES, rewrite={1: BudgetSpent("spent")})
+    w = world([], team=team)
+    w.run()
+    team.errors = {}
+    w.run("budget.iterations=1", "agents.components=[data,train]")
+    assert w.verdicts() == [(1, "rejected", "taken back: model.py may not change any more")]
+
+
+def test_an_engineer_is_not_asked_for_what_main_has_overtaken(
+    world: Callable[..., World],
+) -> None:
+    team = Failing(MOVES, rewrite={1: BudgetSpent("spent")})
+    w = world([], team=team)
+    w.run()
+    w.commit("model.py", source("model", 0.25))
+    w.run("budget.iterations=1")  # rewrite would raise
+    assert w.verdicts()[0][2] == "superseded: model.py was changed on main meanwhile"
+
+
+def test_what_the_architect_took_stands_with_the_baseline(world: Callable[..., World]) -> None:
+    w = world(MOVES)
+    w.pipeline.journal.append("asked", iteration=0, role="architect", model="m", tokens=70,
+                              usd=0.5, prompt="p", transcript="t")  # fmt: skip
+    w.run("budget.iterations=0")
+    assert read_history(w.pipeline.repo).main[0].trailers["LLM-Tokens"] == "70"
+
+
+def test_a_link_or_a_pipe_in_place_of_notes_is_not_read(
+    world: Callable[..., World], tmp_path: Path
+) -> None:
+    w = world(MOVES)
+    secret = tmp_path / "secret"
+    secret.write_text("my key")
+    notes = w.pipeline.repo.folder / "NOTES.md"
+    notes.symlink_to(secret)
+    assert w.pipeline.text("NOTES.md") == ""
+    notes.unlink()
+    os.mkfifo(notes)
+    assert w.pipeline.text("NOTES.md") == ""  # and does not wait for a writer
+    notes.unlink()
+    notes.write_text("x" * 1_000_000)
+    assert len(w.pipeline.text("NOTES.md")) == 100_000
+    w.commit("NOTES.md", "Larger images.")
+    notes.unlink()
+    assert w.pipeline.text("NOTES.md") == ""  # deleted, so it steers no more
+
+
+def test_state_under_version_control_is_refused(world: Callable[..., World]) -> None:
+    w = world(MOVES)
+    folder = w.pipeline.repo.folder
+    (folder / ".improve").mkdir(exist_ok=True)
+    (folder / ".improve" / "trusted").write_text("https://evil.invalid/v1\n")
+    subprocess.run(["git", "add", "-f", ".improve/trusted"], cwd=folder, check=True)
+    with pytest.raises(PipelineError, match="under version control"):
+        Pipeline.open(folder)
+
+
+@pytest.mark.parametrize("forged", ["abc", [1], -1, 1e400, None, True, {"a": 1}])
+def test_forged_figures_of_a_record_count_as_absent(forged: object) -> None:
+    record = {
+        "status": "ok", "curve": forged, "train_seconds": forged, "peak_memory_bytes": forged,
+        "info": {"cuda_peak_bytes": forged, "parameters": forged}, "tune_confusion": [forged] * 2,
+    }  # fmt: skip
+    assert training_of(record) == Training(curve=[], seconds=0.0)
+    assert training_of(record | {"info": forged}) == Training(curve=[], seconds=0.0)

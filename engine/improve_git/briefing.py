@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ABOUT = "ABOUT.md"  # the user's description of the data set
 NOTES = "NOTES.md"  # the user's wishes for the search
 NEWEST = 8  # attempts whose learning curves are told
-MOST_TEXT = 8_000  # characters of each text of the user's
+MOST_TEXT = 8_000  # characters of each text of the user's that are told
 
 
 def first_context(snapshot: Snapshot, about: str = "") -> Context:
@@ -107,17 +107,34 @@ def training_of(record: Mapping[str, Any] | None) -> Training | None:
         return None
     curve, info = record.get("curve"), record.get("info")
     info = info if isinstance(info, dict) else {}
-    parameters = info.get("parameters")
-    confusion = record.get("tune_confusion")
+    peak = _count(info.get("cuda_peak_bytes")) or _count(record.get("peak_memory_bytes"))
     return Training(
         curve=[row for row in curve if isinstance(row, dict)] if isinstance(curve, list) else [],
-        seconds=float(record.get("train_seconds") or 0.0),
+        seconds=_seconds(record.get("train_seconds")),
         stopped_by=str(record.get("stopped_by") or ""),
-        peak_memory_bytes=info.get("cuda_peak_bytes") or record.get("peak_memory_bytes"),
-        parameters=parameters if isinstance(parameters, int) else None,
+        peak_memory_bytes=peak,
+        parameters=_count(info.get("parameters")),
         device=str(info.get("device", "cpu")),
-        tune_confusion=confusion if isinstance(confusion, list) else [],
+        tune_confusion=_matrix(record.get("tune_confusion")),
     )
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 < value < 2**60 else None
+
+
+def _seconds(value: object) -> float:
+    fine = type(value) in (int, float) and 0 <= value < 2**40  # type: ignore[operator]
+    return float(value) if fine else 0.0  # type: ignore[arg-type]
+
+
+def _matrix(value: object) -> list[list[int]]:
+    rows = value if isinstance(value, list) else []
+    fine = all(
+        isinstance(row, list) and len(row) == len(rows) and all(type(n) is int for n in row)
+        for row in rows
+    )
+    return rows if fine else []
 
 
 def _recent(pipeline: Pipeline, decided: Sequence[Attempt]) -> dict[int, Training]:

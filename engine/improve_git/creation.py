@@ -13,7 +13,7 @@ from improve_git.briefing import ABOUT, first_context
 from improve_git.domain import FILES, Context
 from improve_git.errors import DataError, ImproveError, PipelineError, TeamError
 from improve_git.git import Repository, top_level
-from improve_git.pipeline import Snapshot
+from improve_git.pipeline import STATE, Snapshot
 from improve_git.teams.base import Team
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from improve_git.datasets.scan import Progress
     from improve_git.settings import Settings
 
-STATE = ".improve"
-IGNORED = "/.improve/\n__pycache__/\n*.pt\n"
+IGNORED = f"/{STATE}/\n__pycache__/\n*.pt\n"
 
 
 @dataclass(frozen=True)

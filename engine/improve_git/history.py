@@ -90,7 +90,8 @@ def read_history(repo: Repository) -> History:
     # The engineer's newest commit of each attempt: the log has the newest first.
     written: dict[str, str] = {}
     for sha, t in said.items():
-        if "Iteration" in t and not {"Branch", "Verdict"} & t.keys():
+        its = "Iteration" in t and not {"Branch", "Verdict"} & t.keys()
+        if its and commits[sha].author != ENGINE:  # which merges a moved main into the branch
             written.setdefault(t["Iteration"], commits[sha].subject)
     decided = {t["Branch"]: sha for sha, t in verdicts.items() if "Branch" in t}
     tips = {ref.removeprefix("refs/heads/"): sha for ref, sha in branches.items()

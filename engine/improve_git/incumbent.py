@@ -1,6 +1,7 @@
 """What main holds and what it scores: the baseline, and commits of the user's that change it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from improve_git import trail, words
 from improve_git.briefing import ABOUT, first_context
@@ -9,6 +10,7 @@ from improve_git.errors import PipelineError
 from improve_git.git import ENGINE, RefMoved
 from improve_git.history import Scored, read_history, read_record
 from improve_git.landing import land
+from improve_git.llm.ledger import llm_account
 from improve_git.messages import compose
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot
@@ -70,9 +72,13 @@ class Incumbent:
 
     def _record(self, commit: str, measured: Measurement, before: Scored | None) -> None:
         verdict: Verdict = "measured" if before else "baseline"
-        blob = trail.write_record(self.repo, measured | {"verdict": verdict})
+        about: dict[str, Any] = {"verdict": verdict}
+        if before is None:  # what the architect took, and the repairs of its pipeline
+            about["llm"] = llm_account(self.pipeline.journal.events(), 0)
+        record = measured | about
+        blob = trail.write_record(self.repo, record)
         main_score = before.score if before and before.metric == measured["metric"] else None
-        labels = trail.verdict_trailers(verdict, "", measured, blob, main_score=main_score)
+        labels = trail.verdict_trailers(verdict, "", record, blob, main_score=main_score)
         subject = words.main_subject(verdict, measured, main_score)
         message = compose(subject, "", labels)
         tip = self.repo.commit(f"{commit}^{{tree}}", [commit], message, ENGINE)

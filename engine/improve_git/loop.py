@@ -4,6 +4,7 @@ All state is in Git and the journal, so each step looks there for what is alread
 crash the same code simply carries on.
 """
 
+import math
 from contextlib import suppress
 from dataclasses import replace
 
@@ -118,22 +119,26 @@ class Loop:
         if newest is None or newest.verdict != "failed":
             return []
         failed = [*before, newest]
-        if len(failed) == main.snapshot.settings.budget.failures:
+        if len(failed) >= (main.snapshot.settings.budget.failures or math.inf):
             raise RunPaused(*words.pause(failed))
         return failed
 
     def is_measured(self, attempt: Attempt, main: Main) -> bool:
         """Say whether an open attempt only waits for its verdict: that costs nothing any more."""
-        if not trail.rewrites(self.repo, attempt):
+        written = len(trail.rewrites(self.repo, attempt))
+        if not written:
             return False
-        return self.bench.recall(self.candidate(trail.ref_of(attempt), main)) is not None
+        measured = self.bench.recall(self.candidate(trail.ref_of(attempt), main))
+        repairs = main.snapshot.settings.budget.repairs
+        return measured is not None and (measured["status"] == "ok" or written > repairs)
 
     def rewrite(self, attempt: Attempt, main: Main) -> bool:
         """Let the engineer rewrite its file on the branch, unless that is done already.
 
         Returns False where nothing usable was written, which is then the verdict.
         """
-        if trail.rewrites(self.repo, attempt):
+        tip = self.repo.resolve(trail.ref_of(attempt))
+        if tip is None or trail.rewrites(self.repo, attempt) or self.overtaken(attempt, tip, main):
             return True
         assignment = trail.read_assignment(self.repo, attempt)
         context = self.context(main, attempt.number, self.history())
@@ -143,14 +148,12 @@ class Loop:
             change = self.team.rewrite(assignment, context)
         except TeamError as error:
             measured = self.bench.refused(main.snapshot, Outcome("no-rewrite", error.message))
-            tip = self.repo.resolve(trail.ref_of(attempt))
             with suppress(RefMoved):  # by the user meanwhile: it is looked at again
-                if tip is not None:
-                    self.verdicts.fail(attempt, tip, measured, main)
+                self.verdicts.fail(attempt, tip, measured, main)
             return False
         self.observer.say(words.attempt_line(attempt, change.subject))
-        trail.rewrite(self.repo, trail.ref_of(attempt), attempt.component, change,
-                      number=attempt.number, team=self.team.name)  # fmt: skip
+        with suppress(RefMoved):  # the user's own commit there stands
+            trail.rewrite(self.repo, attempt, tip, change, self.team.name)
         return True
 
     def conclude(self, attempt: Attempt) -> None:
@@ -174,13 +177,12 @@ class Loop:
         Raises:
             RefMoved: main or the branch has another tip by now.
         """
-        base = trail.base_of(self.repo, attempt, tip)
-        moved = scored_difference(self.pipeline.snapshot(base), main.snapshot)
-        if reason := self.overtaken(attempt, moved):
+        if reason := self.overtaken(attempt, tip, main):
             unmeasured = self.bench.refused(main.snapshot, Outcome("invalid", reason))
             self.verdicts.reject(attempt, tip, reason, unmeasured, main)
             return True
-        if moved:
+        base = trail.base_of(self.repo, attempt, tip)
+        if scored_difference(self.pipeline.snapshot(base), main.snapshot):
             trail.take_in_main(self.repo, trail.ref_of(attempt), tip, attempt, main.commit)
             return False
         measured = self.measure(attempt, tip, main)
@@ -216,20 +218,24 @@ class Loop:
         if change is None or change.source == source:
             return measured
         self.observer.say(words.attempt_line(attempt, f"{measured['status']}: {change.subject}"))
-        trail.rewrite(self.repo, trail.ref_of(attempt), attempt.component, change,
-                      number=attempt.number, team=self.team.name)  # fmt: skip
+        trail.rewrite(self.repo, attempt, tip, change, self.team.name)
         return None
 
     def candidate(self, rev: str, main: Main) -> Snapshot:
         """Return a candidate's files under main's settings: budgets and limits count as of now."""
         return replace(main.snapshot, files=self.pipeline.snapshot(rev).files)
 
-    def overtaken(self, attempt: Attempt, moved: set[str]) -> str:
+    def overtaken(self, attempt: Attempt, tip: str, main: Main) -> str:
         """Say why an attempt need not be measured any more; empty where it has to be."""
+        base = trail.base_of(self.repo, attempt, tip)
+        moved = scored_difference(self.pipeline.snapshot(base), main.snapshot)
         if any(event["number"] == attempt.number for event in self.journal.events("merged")):
             return "taken back: its merge is no longer on main"
         if FILES[attempt.component] in moved:
             return f"superseded: {FILES[attempt.component]} was changed on main meanwhile"
+        allowed = main.snapshot.settings.agents.components
+        if attempt.component not in allowed and not trail.rewrites(self.repo, attempt):
+            return f"taken back: {FILES[attempt.component]} may not change any more"
         return ""
 
     def context(self, main: Main, number: int, history: History) -> Context:

@@ -19,7 +19,7 @@ from improve_git.domain import COMPONENTS, Attempt, Component
 from improve_git.git import GitFailed, Repository
 from improve_git.history import History, Scored, read_history
 from improve_git.journal import run_under_way
-from improve_git.llm.ledger import llm_account
+from improve_git.llm.desk import spend
 from improve_git.pipeline import OWN_FILES, Pipeline
 from improve_git.schema import METRICS, BudgetSettings
 from improve_git.trail import changed_paths
@@ -219,16 +219,16 @@ def _rise(scored: Scored) -> float:
 def _spent(pipeline: Pipeline, history: History, settings: dict[str, Any]) -> Spent:
     events = pipeline.journal.events()
     seconds = [event.get("seconds") for event in events if event["event"] == "result"]
-    llm = llm_account(events) or {"tokens": 0, "cost_usd": 0.0}
+    llm = spend(events)
     iterations = _count(_setting(settings, "budget", "iterations"))
     return Spent(
         iterations=len(history.decided),
         iterations_budget=BudgetSettings.iterations if iterations is None else iterations,
         hours=math.fsum(s for s in seconds if isinstance(s, int | float)) / 3600,
         hours_budget=_limit(settings, "hours"),
-        tokens=llm["tokens"],
+        tokens=llm.tokens,
         tokens_budget=_count(_setting(settings, "budget", "tokens")),
-        usd=llm["cost_usd"],
+        usd=None if llm.unpriced else llm.usd,
         usd_budget=_limit(settings, "usd"),
     )
 

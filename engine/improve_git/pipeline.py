@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from improve_git.datasets.dataset import DataSet
     from improve_git.settings import Settings
 
+STATE = ".improve"  # the folder beside the files: journal, caches, transcripts
+MOST_TEXT = 100_000  # bytes that are read of a text of the user's
 OWN_FILES = (*FILES.values(), "improve.yaml", "dataset.json")
 
 
@@ -76,13 +80,18 @@ class Pipeline:
         if missing:
             lacks = f"its main has no {missing[0]}" if tip else "it has no branch main"
             raise PipelineError(f"{top} is not a pipeline: {lacks}", fix)
+        if repo.git("ls-files", "--", STATE):
+            raise PipelineError(
+                f"{STATE} is under version control here, so whoever wrote it would be believed",
+                f"git rm -r --cached {STATE}, then look at it or delete it, and commit",
+            )
         if repo.resolve("refs/heads/improve"):
             raise PipelineError(
                 "a branch named improve is in the way of the attempts' branches improve/NNNN-...",
                 "rename it: git branch -m improve ANOTHER-NAME",
             )
         common = repo.common_dir()
-        state = common.parent / ".improve" if common.name == ".git" else common / "improve"
+        state = common.parent / STATE if common.name == ".git" else common / "improve"
         return cls(repo, state, overrides)
 
     @cached_property
@@ -121,13 +130,13 @@ class Pipeline:
     def text(self, name: str) -> str:
         """Return a text of the user's beside the pipeline, as it stands now; "" if there is none.
 
-        An edit counts before it is committed: it steers the agents and decides no score.
+        An edit counts before it is committed: it steers the agents and decides no score. Only a
+        plain file is read: a link in a cloned pipeline could name a secret of this machine's.
         """
-        file = self.repo.folder / name
-        with suppress(OSError):
-            return file.read_text(encoding="utf-8", errors="replace")
-        with suppress(GitFailed):
-            return self.repo.read(MAIN, name)
+        if (self.repo.folder / ".git").exists():
+            return _plain_text(self.repo.folder / name)
+        with suppress(GitFailed):  # a bare clone
+            return self.repo.read(MAIN, name)[:MOST_TEXT]
         return ""
 
     def weights_file(self, key: str) -> Path:
@@ -147,6 +156,16 @@ class Pipeline:
         if blob not in self._data_sets:
             self._data_sets[blob] = DataSet.from_json(self.repo.read_blob(blob))
         return self._data_sets[blob]
+
+
+def _plain_text(file: Path) -> str:
+    with suppress(OSError):
+        # Neither follows a link nor waits for a pipe's writer.
+        opened = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(opened, "rb") as content:
+            if stat.S_ISREG(os.fstat(opened).st_mode):
+                return content.read(MOST_TEXT).decode("utf-8", "replace")
+    return ""
 
 
 def scored_difference(one: Snapshot, other: Snapshot) -> set[str]:

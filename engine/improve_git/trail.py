@@ -77,15 +77,19 @@ def assign(repo: Repository, number: int, assignment: Assignment, base: str, tea
     return tip
 
 
-def rewrite(
-    repo: Repository, ref: str, component: Component, change: Rewrite, *, number: int, team: str
-) -> str:
-    """Put the engineer's new file on top of a branch. Return the tip."""
-    old = repo.resolve(ref) or ""
+def rewrite(repo: Repository, attempt: Attempt, old: str, change: Rewrite, team: str) -> str:
+    """Put the engineer's new file on top of a branch's tip ``old``. Return the new one.
+
+    Raises:
+        RefMoved: the branch has another tip by now, or is gone.
+    """
+    component = attempt.component
     tree = repo.write_tree(old, {FILES[component]: change.source})
-    message = compose(change.subject, change.body, {"Iteration": number, "Component": component})
+    message = compose(
+        change.subject, change.body, {"Iteration": attempt.number, "Component": component}
+    )
     tip = repo.commit(tree, [old], message, author(component, change.by or team))
-    repo.update_ref(ref, tip, old, f"rewrite {FILES[component]}")
+    repo.update_ref(ref_of(attempt), tip, old, f"rewrite {FILES[component]}")
     return tip
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from improve_git import git, trail
 from improve_git.datasets.dataset import DataSet, Entry
-from improve_git.domain import FILES, Assignment, Component, Design, Rewrite, Verdict
+from improve_git.domain import FILES, Assignment, Attempt, Component, Design, Rewrite, Verdict
 from improve_git.git import Repository
 from improve_git.history import MAIN, branch_of, read_history
 from improve_git.improve_yaml import improve_yaml
@@ -147,7 +147,8 @@ class ExampleTrail:
         """Put the engineer's file on the branch and return the branch."""
         ref = branch_of(number, component, slug)
         change = Rewrite(SOURCE.format(name=component, value=value), f"Use {slug}", "It may help.")
-        trail.rewrite(self.repo, ref, component, change, number=number, team=TEAM)
+        attempt = Attempt(number, component, slug, None)
+        trail.rewrite(self.repo, attempt, str(self.repo.resolve(ref)), change, TEAM)
         return ref
 
     def attempt(

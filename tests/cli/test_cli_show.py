@@ -6,7 +6,7 @@ from example_trail import ExampleTrail, measurement
 
 from improve_git import trail
 from improve_git.account import Account, find
-from improve_git.domain import Rewrite
+from improve_git.domain import Attempt, Rewrite
 from improve_git.history import branch_of, read_history
 from improve_git.messages import compose
 
@@ -133,7 +133,8 @@ def test_a_commit_of_the_users(example: ExampleTrail, call: Call) -> None:
 def test_an_open_attempt_with_a_repair(example: ExampleTrail, call: Call) -> None:
     ref = example.write(5, "train", "warm-up", 5)
     repair = Rewrite("STRENGTH = 6\n", "Repair warm-up after crashed", "It failed.")
-    trail.rewrite(example.repo, ref, "train", repair, number=5, team="scripted")
+    attempt = Attempt(5, "train", "warm-up", None)
+    trail.rewrite(example.repo, attempt, str(example.repo.resolve(ref)), repair, "scripted")
     said = call("show", "5", "-C", example.repo.folder).out
     assert said.startswith("0005 train: warm-up open\n\nhypothesis\n  a warm-up steadies")
     assert "\nrepair\n  Repair warm-up after crashed\n" in said

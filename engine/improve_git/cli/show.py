@@ -46,10 +46,11 @@ def command(folder: Path, iteration: str, json_: bool, prompts: bool) -> None:
     """
     pipeline = Pipeline.open(folder)
     repo = pipeline.repo
-    found = find(repo, read_history(repo), iteration)
     if prompts:
-        _show_prompts(console(), pipeline, found.number or 0, json_)
-    elif json_:
+        _show_prompts(console(), pipeline, iteration, json_)
+        return
+    found = find(repo, read_history(repo), iteration)
+    if json_:
         print_json(asdict(found))
     else:
         _show(console(), found)
@@ -86,9 +87,13 @@ def _show(screen: Console, found: Account) -> None:
         screen.print(f"  {line}", soft_wrap=True)
 
 
-def _show_prompts(screen: Console, pipeline: Pipeline, number: int, json_: bool) -> None:
+def _show_prompts(screen: Console, pipeline: Pipeline, iteration: str, json_: bool) -> None:
     from improve_git.llm.transcripts import Transcripts
 
+    # Without a look at the trail: a first pipeline that does not train has no verdict there.
+    if iteration != "baseline" and not (iteration.isdecimal() and len(iteration) < 12):
+        raise click.UsageError("--prompts takes an iteration's number, or baseline")
+    number = 0 if iteration == "baseline" else int(iteration)
     calls = Transcripts(pipeline.state / "transcripts").of(number)
     if json_:
         print_json([asdict(call) for call in calls])

@@ -77,7 +77,7 @@ def read(component: Component, source: str) -> Settings | None:
     try:
         settings = defaults(component) | _constants(source, defaults(component))
         same = _canonical(write(component, settings)) == _canonical(source)
-    except (SyntaxError, ValueError, TypeError):
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         return None
     return settings if same else None
 

@@ -62,8 +62,7 @@ def test_decisions_come_back_as_they_were_made(tmp_path: Path):
         assert (read_back.mechanism, read_back.expected_effect) == ("augmentation", "+0.8 points")
         assert "- no turns\n- no crops" in read_back.instruction
         change = team.rewrite(read_back, context(number))
-        trail.rewrite(repo, trail.ref_of(attempt), attempt.component, change,
-                      number=number, team=team.name)  # fmt: skip
+        trail.rewrite(repo, attempt, attempt.commit, change, team.name)
         conclude(repo, attempt, "failed" if score is None else "rejected", score)
 
     text = asking.assign(context(5), 4000, False)
