@@ -1,12 +1,13 @@
 """Open the sealed test part: is main better than its baseline, and by how much?
 
-    python benchmarks/gain.py PIPELINE [--seeds 0 1 2] [key=value ...]
+    python benchmarks/gain.py PIPELINE [--against OTHER] [--seeds 0 1 2] [key=value ...]
 
 Trains the baseline and the tip of main on the same seeds, in the sandbox that the pipeline's
 settings name, and predicts the test part, which no run ever opens. Prints the gain in accuracy,
 paired on images and seeds, with a 95 % interval by the pigeonhole bootstrap (Owen, Annals of
 Applied Statistics 1(2), 2007): images and seeds are resampled independently, so a seed's shift,
-which all images share, counts in full. Results are kept in .improve/gain.json, so an interrupted
+which all images share, counts in full. With --against two pipelines on the same images and split
+are compared as well. Results are kept in .improve/gain.json, so an interrupted
 call carries on.
 """
 
@@ -31,28 +32,44 @@ RESAMPLES = 10_000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("pipeline", type=Path)
+    parser.add_argument("--against", type=Path, help="another pipeline on the same images")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     options = parser.parse_args()
 
-    pipeline = Pipeline.open(options.pipeline, options.overrides)
+    ours = ends_of(options.pipeline, options.seeds, options.overrides)
+    tell("gain", ours["main"] - ours["baseline"])
+    if options.against:
+        theirs = ends_of(options.against, options.seeds, options.overrides)
+        tell("gain of the other", theirs["main"] - theirs["baseline"])
+        tell("main less the other main", ours["main"] - theirs["main"])
+
+
+def ends_of(folder: Path, seeds: list[int], overrides: list[str]) -> "dict[str, np.ndarray]":
+    """Return for baseline and main a (seeds, images) array of what is right, and print it."""
+    pipeline = Pipeline.open(folder, overrides)
     history = read_history(pipeline.repo)
     ends = {"baseline": history.main[0].commit, "main": pipeline.main()}
     display = Display()
     settings = pipeline.snapshot(ends["main"]).settings
     bench = Bench(pipeline, open_sandbox(settings.sandbox, display.say), display)
     right = {
-        name: np.array([correct(bench, pipeline.snapshot(commit), seed) for seed in options.seeds])
+        name: np.array([correct(bench, pipeline.snapshot(commit), seed) for seed in seeds])
         for name, commit in ends.items()
     }
+    print(f"{folder}, {len(history.decided)} iterations")
     for name, commit in ends.items():
         scores = ", ".join(f"{score:.4f}" for score in right[name].mean(axis=1))
         print(f"{name:8} {commit[:10]}  test accuracy by seed {scores}, "
               f"mean {right[name].mean():.4f}")  # fmt: skip
-    low, gain, high = interval(right["main"] - right["baseline"])
-    seeds, images = right["main"].shape
-    print(f"gain on {images} sealed test images, {seeds} seeds each, paired: {100 * gain:+.2f} "
-          f"points, 95 % interval {100 * low:+.2f} to {100 * high:+.2f}")  # fmt: skip
+    return right
+
+
+def tell(what: str, difference: "np.ndarray") -> None:
+    low, middle, high = interval(difference)
+    seeds, images = difference.shape
+    print(f"{what} on {images} sealed test images, {seeds} seeds each, paired: "
+          f"{100 * middle:+.2f} points, 95 % interval {100 * low:+.2f} to {100 * high:+.2f}")  # fmt: skip
 
 
 def correct(bench: Bench, snapshot: Snapshot, seed: int) -> "np.ndarray":
