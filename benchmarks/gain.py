@@ -66,10 +66,10 @@ def ends_of(folder: Path, seeds: list[int], overrides: list[str]) -> "dict[str, 
 
 
 def tell(what: str, difference: "np.ndarray") -> None:
-    low, middle, high = interval(difference)
+    low, middle, high = (100 * value for value in interval(difference))
     seeds, images = difference.shape
-    print(f"{what} on {images} sealed test images, {seeds} seeds each, paired: "
-          f"{100 * middle:+.2f} points, 95 % interval {100 * low:+.2f} to {100 * high:+.2f}")  # fmt: skip
+    print(f"{what} on {images} sealed test images, {seeds} seeds each, paired: {middle:+.2f} "
+          f"points, 95 % interval {low:+.2f} to {high:+.2f}")  # fmt: skip
 
 
 def correct(bench: Bench, snapshot: Snapshot, seed: int) -> "np.ndarray":

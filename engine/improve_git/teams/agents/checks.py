@@ -11,6 +11,7 @@ from improve_git.messages import one_line
 from improve_git.teams.agents.lessons import barred
 from improve_git.teams.agents.replies import Unusable, read_json
 from improve_git.teams.agents.rounding import Scale
+from improve_git.trail import UNASSIGNED
 
 MECHANISMS = (
     "augmentation",
@@ -100,7 +101,7 @@ def read_assignment(text: str, context: Context, scale: Scale) -> Assignment:
     instruction = _said(answer, "instruction", MAX_INSTRUCTION)
     return Assignment(
         component=component,
-        slug=slug_of(_said(answer, "title", 100)) or mechanism,
+        slug=_slug(_said(answer, "title", 100), mechanism),
         hypothesis=one_line(_said(answer, "hypothesis", 1000)),
         # The commit that opens the branch tells both, so that `git log` explains the choice.
         instruction=f"{instruction}\n\nWhy now: {one_line(diagnosis, 600)}"
@@ -119,6 +120,12 @@ def slug_of(title: str) -> str:
         return slug
     cut = slug[: MAX_SLUG + 1].rpartition("-")[0]  # whole words, where the first is not too long
     return cut or slug[:MAX_SLUG]
+
+
+def _slug(title: str, mechanism: str) -> str:
+    """Return a branch's slug; the mechanism where the title makes none, or one that is reserved."""
+    slug = slug_of(title)
+    return mechanism if slug in ("", UNASSIGNED) else slug
 
 
 def _chosen(answer: dict[str, Any], key: str, words: tuple[Any, ...]) -> Any:

@@ -13,6 +13,7 @@ from improve_git.messages import one_line
 
 ROWS = 12  # epochs that are shown
 PAIRS = 8  # most confused pairs, and classes found worst
+_MOST = 1e9  # epochs or images; no more can be true
 
 
 def share_text(value: float | None) -> str:
@@ -33,8 +34,8 @@ def curve_facts(training: Training) -> dict[str, Any] | None:
     planned = number(training.curve[-1], "epochs")
     return {
         "epochs": len(rows),
-        "planned": int(planned) if planned and planned > len(rows) else None,
-        "seconds_per_epoch": f"{training.seconds / len(rows):.3g}",
+        "planned": int(planned) if planned and len(rows) < planned < _MOST else None,
+        "seconds_per_epoch": seconds_text(training.seconds, len(rows)),
         "last_gap": _gap(last),
         "best_gap": _gap(best) if best else None,
         "best_epoch": best["epoch"] if best else None,
@@ -54,15 +55,22 @@ def curve_line(training: Training) -> str:
     """Return a training in one line."""
     facts = curve_facts(training)
     if facts is None:
-        return f"nothing reported, {training.seconds:.3g} s"
+        return f"nothing reported, {seconds_text(training.seconds)} s"
     last = facts["rows"][-1]
     parts = [f"{facts['epochs']} epochs", f"train {last['train']}", f"tune {last['tune']}"]
     if facts["best_epoch"] is not None and not facts["best_is_last"]:
         parts.append(f"best tune {facts['best_tune']} in epoch {facts['best_epoch']}")
-    parts.append(f"{training.seconds:.3g} s")
+    parts.append(f"{seconds_text(training.seconds)} s")
     if training.stopped_by:
         parts.append(f"stopped by the {one_line(training.stopped_by, 40)}")
     return ", ".join(parts)
+
+
+def chance_loss(training: Training, classes: int) -> str | None:
+    """Return the loss of a classifier that knows nothing; None where no loss was reported."""
+    if not any(number(entry, "loss") is not None for entry in training.curve):
+        return None
+    return f"{math.log(max(1, classes)):.2f}"
 
 
 def confused(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> list[str]:
@@ -98,7 +106,22 @@ def found_worst(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> list[s
 
 def number(entry: Mapping[str, Any], key: str) -> float | None:
     """Return a finite number that was reported, None where there is none."""
-    value = entry.get(key)
+    return _finite(entry.get(key))
+
+
+def positive(value: Any) -> float | None:
+    """Return a finite number above zero, None for anything else."""
+    known = _finite(value)
+    return known if known is not None and known > 0 else None
+
+
+def seconds_text(value: Any, parts: int = 1) -> str:
+    """Return seconds for reading, each of so many equal parts."""
+    known = positive(value)
+    return "unknown" if known is None else f"{known / parts:.3g}"
+
+
+def _finite(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -110,7 +133,7 @@ def number(entry: Mapping[str, Any], key: str) -> float | None:
 def _row(place: int, entry: Mapping[str, Any]) -> dict[str, Any]:
     epoch = number(entry, "epoch")
     return {
-        "epoch": int(epoch) if epoch is not None and abs(epoch) < 1e9 else place,
+        "epoch": int(epoch) if epoch is not None and abs(epoch) < _MOST else place,
         "loss": number(entry, "loss"),
         "train": number(entry, "train_accuracy"),
         "tune": number(entry, "tune_accuracy"),
@@ -148,6 +171,6 @@ def _is_square(matrix: Any, classes: int) -> bool:
     return all(
         isinstance(row, list)
         and len(row) == classes
-        and all(type(count) is int and count >= 0 for count in row)
+        and all(type(count) is int and 0 <= count < _MOST for count in row)
         for row in matrix
     )

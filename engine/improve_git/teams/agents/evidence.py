@@ -1,6 +1,7 @@
 """What a context tells, made ready for prompts: figures that an expert would ask for, in words.
 
-Of val nothing but rounded scores goes in; of test nothing.
+Of val nothing but rounded scores goes in; of test nothing. Figures of a training come from records
+that anybody may have forged: only such as can be true are told.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,15 @@ from typing import Any
 from improve_git.domain import FILES, Context, Outcome
 from improve_git.judge import standard_error
 from improve_git.messages import one_line
-from improve_git.teams.agents.curves import best_tune, confused, curve_facts, found_worst
+from improve_git.teams.agents.curves import (
+    best_tune,
+    chance_loss,
+    confused,
+    curve_facts,
+    found_worst,
+    positive,
+    seconds_text,
+)
 from improve_git.teams.agents.lessons import barred, by_component, calibration, streak
 from improve_git.teams.agents.rounding import Scale
 
@@ -17,7 +26,6 @@ MOST_CLASSES = 60  # that are named
 MOST_WEIGHTS = 40
 MOST_FILE = 24_000  # characters of a file that is only to be read
 MOST_DETAIL = 3_000  # characters of an error
-MOST_TEXT = 8_000  # characters of each text of the user's
 _GIB = 2**30
 
 
@@ -45,7 +53,7 @@ def data_set(context: Context) -> dict[str, Any]:
         "duplicates": profile.get("duplicates", 0),
         "groups": profile.get("groups", 0),
         "label_preserving": ", ".join(context.label_preserving),
-        "about": context.about.strip()[:MOST_TEXT],
+        "about": context.about.strip(),
     }
 
 
@@ -59,7 +67,7 @@ def machine(context: Context) -> dict[str, Any]:
     weights = [
         {
             "name": one_line(one.name, 100),
-            "parameters": _millions(one.parameters) if one.parameters else "",
+            "parameters": _millions(one.parameters),
             "input_size": one.input_size,
         }
         for one in context.weights
@@ -80,18 +88,20 @@ def incumbent(context: Context, scale: Scale) -> dict[str, Any]:
     matrix = training.tune_confusion if training else []
     return {
         "score": None if context.score is None else scale.score(context.score),
-        "smallest_gain": context.smallest_gain and scale.size(context.smallest_gain),
+        "smallest_gain": None
+        if context.score is None
+        else scale.smallest_gain(context.score, context.profile["parts"]["val"]),
         "step": scale.size(scale.step),
         "tune_images": context.profile["parts"]["tune"],
         "tune_noise": _tune_noise(context),
         "curve": curve_facts(training) if training else None,
-        "seconds": f"{training.seconds:.3g}" if training else None,
+        "class_count": len(names),
+        "chance_loss": chance_loss(training, len(names)) if training else None,
+        "seconds": seconds_text(training.seconds) if training else None,
         "stopped_by": one_line(training.stopped_by, 40) if training else "",
-        "peak": _gib(training.peak_memory_bytes)
-        if training and training.peak_memory_bytes
-        else None,
+        "peak": _gib(training.peak_memory_bytes) if training else None,
         "memory": _gib(context.machine.memory_bytes),
-        "parameters": _millions(training.parameters) if training and training.parameters else None,
+        "parameters": _millions(training.parameters) if training else None,
         "device": one_line(training.device, 60) if training else None,
         "stop_seconds": None if context.stop_seconds is None else f"{context.stop_seconds:.3g}",
         "confused": "\n".join(confused(matrix, names)),
@@ -108,7 +118,7 @@ def search(context: Context, scale: Scale) -> dict[str, Any]:
         "calibration": calibration(context.attempts, scale),
         "streak": streak(context.attempts),
         "barred": [f"{component}, {mechanism}" for component, mechanism in barred(context)],
-        "notes": context.notes.strip()[:MOST_TEXT],
+        "notes": context.notes.strip(),
     }
 
 
@@ -129,11 +139,12 @@ def failure(outcome: Outcome, context: Context) -> dict[str, Any]:
         "status": outcome.status,
         "reason": one_line(outcome.reason, 500),
         "detail": _middle_out((outcome.detail or outcome.log_tail).strip(), MOST_DETAIL),
-        "peak": _gib(outcome.peak_memory_bytes) if outcome.peak_memory_bytes else None,
+        "peak": _gib(outcome.peak_memory_bytes),
         "memory": _gib(context.machine.memory_bytes),
         "epochs": epochs,
-        "seconds": f"{outcome.seconds:.3g}",
-        "seconds_per_epoch": f"{outcome.seconds / epochs:.3g}" if epochs else None,
+        "seconds_per_epoch": seconds_text(outcome.seconds, epochs)
+        if epochs and positive(outcome.seconds)
+        else None,
         "limit": None if limit is None else f"{limit:.3g}",
     }
 
@@ -162,9 +173,11 @@ def _middle_out(text: str, limit: int) -> str:
     return f"{text[:head]}\n[... {left} characters left out ...]\n{text[head - limit :]}"
 
 
-def _gib(size: int) -> str:
-    return f"{size / _GIB:.1f} GiB"
+def _gib(size: Any) -> str | None:
+    known = positive(size)
+    return None if known is None else f"{known / _GIB:.1f} GiB"
 
 
-def _millions(parameters: int) -> str:
-    return f"{parameters / 1e6:.1f} M"
+def _millions(parameters: Any) -> str | None:
+    known = positive(parameters)
+    return None if known is None else f"{known / 1e6:.1f} M"

@@ -15,7 +15,7 @@ from improve_git.messages import WIDTH, one_line
 MAX_BODY = 2_000  # characters
 MAX_CHARACTERS = 4_000_000  # beyond this a reply is not even looked through
 PYTHON = {"", "python", "python3", "py"}
-_FENCE = re.compile(r"^([ \t]*)(`{3,}|~{3,})([^`]*)$")
+_FENCE = re.compile(r"^([ \t]*)(`{3,}+|~{3,}+)([^`]*)$")
 _NAME = re.compile(r"(?<![\w.-])(?:[\w.-]+/)*([\w-]+\.py)(?![\w.-])")
 _NAME_LINE = re.compile(
     r"^[\s#>*_`:.\d-]*(?:file(?:name)?\W{1,4})?(?:[\w.-]+/)*([\w-]+\.py)[\s*_`:]*$", re.IGNORECASE
@@ -94,21 +94,23 @@ def read_written(text: str) -> Written:
         Unusable: it is empty, has no fence, or ends inside one.
     """
     blocks: list[Block] = []
-    labels = {"subject": "", "body": ""}
+    labels: dict[str, list[str]] = {"subject": [], "body": []}
     label = ""
+    length = 0  # of the body
     for part in _parts(_text_of(text)):
         if isinstance(part, Block):
             blocks.append(part)
             label = ""  # a body ends where a file begins
         elif (found := _LABEL.match(part)) and not labels[found[1].lower()]:
             label = found[1].lower()
-            labels[label] = found[2].rstrip("*_` ") + "\n"
-        elif label == "body":
-            labels["body"] += f"{part}\n"
+            labels[label].append(found[2].rstrip("*_` "))
+        elif label == "body" and length < MAX_BODY and (part or labels["body"][-1]):
+            labels["body"].append(part)
+            length += len(part) + 1
     if not blocks:
         raise Unusable("prose only, no fenced file")
-    body = re.sub(r"\n{3,}", "\n\n", labels["body"]).strip()
-    return Written(blocks, one_line(labels["subject"][:1000], WIDTH), body[:MAX_BODY])
+    subject = "".join(labels["subject"])[:1000]
+    return Written(blocks, one_line(subject, WIDTH), "\n".join(labels["body"]).strip()[:MAX_BODY])
 
 
 def read_json(text: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
-"""Scores as agents are told them: in steps of half a standard error, so that val stays unseen.
+"""Scores as agents are told them: in coarse steps, so that val stays unseen.
 
-An agent that saw exact scores could, over many attempts, learn the val part from them.
+An agent that saw exact scores could, over many attempts, learn the val part from them. So nothing
+here is reckoned from an exact score: every figure comes from scores that are rounded already, on a
+grid that hangs on the number of images alone and is the same all through a run.
 """
 
 import math
@@ -9,7 +11,10 @@ from dataclasses import dataclass
 
 from improve_git.domain import Attempt, Context
 from improve_git.gate import IN_POINTS
-from improve_git.judge import standard_error
+from improve_git.judge import smallest_gain, standard_error
+
+FEWEST_IN_STEP = 3  # images: no step is so fine that a score could be read off it
+_SLACK = 1e-9  # for powers of ten that floats miss by a hair
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class Scale:
 
     metric: str
     higher_is_better: bool
-    step: float  # of the metric itself, not of points
+    step: float  # of the metric itself, not of points: 1, 2 or 5 times a power of ten
 
     @property
     def unit(self) -> str:
@@ -31,30 +36,43 @@ class Scale:
         return "higher is better" if self.higher_is_better else "lower is better"
 
     def score(self, value: float) -> str:
-        """Return a score, rounded: ``90.1 %`` or ``0.473``."""
-        text = f"{self._rounded(value) * self._factor:.{self._digits}f}"
+        """Return a score, rounded: ``90 %`` or ``0.48``."""
+        text = self._text(self.rounded(value))
         return f"{text} %" if self.metric in IN_POINTS else text
 
     def gain(self, value: float) -> str:
-        """Return a gain, rounded: ``+1.2 points``."""
-        rounded = self._rounded(value)
+        """Return a gain, rounded: ``+2 points``."""
+        rounded = self.rounded(value)
         if not rounded:
             return f"about 0 {self.unit}"
-        return f"{rounded * self._factor:+.{self._digits}f} {self.unit}"
+        return f"{self._text(rounded, '+')} {self.unit}"
 
     def size(self, value: float) -> str:
-        """Return a size that tells nothing of val, such as the smallest gain that counts."""
-        return f"{value * self._factor:.2g} {self.unit}"
+        """Return a size that tells nothing of val, such as the step."""
+        return f"{float(f'{value * self._factor:.2g}'):g} {self.unit}"
+
+    def smallest_gain(self, score: float, images: int) -> str | None:
+        """Return the smallest gain that counts, reckoned from the rounded score.
+
+        None for metrics other than accuracy, for which it is unknown.
+        """
+        if self.metric != "accuracy":
+            return None
+        return self.size(smallest_gain(images, self.rounded(score)))
 
     def forecast(self, gain: float) -> str:
         """Return an expected gain, which need not be rounded."""
         return f"{gain * self._factor:+.2g} {self.unit}"
 
     def got(self, attempt: Attempt) -> float | None:
-        """Return what an attempt gained over main, exactly; None where it was not measured."""
-        if attempt.score is None or attempt.main_score is None:
+        """Return what an attempt gained over main: the difference of the rounded scores.
+
+        None where one of them was not measured, or is no number: trails come from anybody.
+        """
+        score, main = attempt.score, attempt.main_score
+        if score is None or main is None or not (math.isfinite(score) and math.isfinite(main)):
             return None
-        change = attempt.score - attempt.main_score
+        change = self.rounded(score) - self.rounded(main)
         return change if self.higher_is_better else -change
 
     def expected_text(self, gain: float) -> str:
@@ -71,27 +89,36 @@ class Scale:
         change = float(found[1]) / self._factor
         return change if self.higher_is_better else -change
 
+    def rounded(self, value: float) -> float:
+        """Return the multiple of the step that is nearest."""
+        return round(value / self.step) * self.step
+
     @property
     def _factor(self) -> int:
         return 100 if self.metric in IN_POINTS else 1
 
-    @property
-    def _digits(self) -> int:
-        """How many decimals it takes to tell one step from the next."""
-        return max(0, math.ceil(-math.log10(self.step * self._factor / 2)))
-
-    def _rounded(self, value: float) -> float:
-        return round(value / self.step) * self.step
+    def _text(self, rounded: float, sign: str = "-") -> str:
+        """Return a multiple of the step with just the digits that the step has."""
+        digits = max(0, -math.floor(math.log10(self.step * self._factor) + _SLACK))
+        return f"{rounded * self._factor:{sign}.{digits}f}"
 
 
 def scale_of(context: Context) -> Scale:
-    """Return the scale of a context's metric.
-
-    The standard error is that of an accuracy; for the other metrics it serves as an approximation.
-    """
+    """Return the scale of a context's metric."""
     images = max(1, int(context.profile["parts"]["val"]))
-    known = [a.main_score for a in context.attempts if a.main_score is not None]
-    score = context.score if context.score is not None else known[-1] if known else 0.5
-    # A log loss of 0.5 and above is as uncertain as a coin.
-    share = min(max(score, 0.0), 1.0) if context.higher_is_better else min(max(score, 0.0), 0.5)
-    return Scale(context.metric, context.higher_is_better, standard_error(images, share) / 2)
+    return Scale(context.metric, context.higher_is_better, step_of(images))
+
+
+def step_of(images: int) -> float:
+    """Return the step in which scores on so many images are told.
+
+    It is half the standard error of an accuracy of 50 %, where that is largest, rounded up to 1, 2
+    or 5 times a power of ten, so that scores need few digits, and no less than a few images.
+
+    It is used for every metric. That assumes that they are as uncertain as an accuracy or more, and
+    take at least as many values, as averages over classes and over probabilities do.
+    """
+    least = max(standard_error(images, 0.5) / 2, FEWEST_IN_STEP / images)
+    power = math.floor(math.log10(least) + _SLACK)
+    factor = next(f for f in (1, 2, 5, 10) if f * 10.0**power >= least * (1 - _SLACK))
+    return float(f"{factor}e{power}")

@@ -73,7 +73,6 @@ class Agents:
         self._history_tokens = history_tokens
         self._tries = tries
         self._calls: Counter[tuple[int, Role]] = Counter()
-        self._analyst_has_seen = False
 
     def design(self, context: Context, epochs: int | None) -> Design:
         """Have the Project Architect write the first pipeline in one reply.
@@ -97,8 +96,8 @@ class Agents:
         """
         if not context.components:
             return None
-        images = () if self._analyst_has_seen else self._sheet("analyst")
-        self._analyst_has_seen = True
+        # By the trail, not by the process: a run that carries on finds its paid reply by the prompt.
+        images = () if context.attempts else self._sheet("analyst")
         scale = scale_of(context)
         question = Question(
             "analyst",
