@@ -15,7 +15,7 @@ CONFUSION = [[28, 4, 0], [9, 25, 2], [0, 1, 31]]
 COMPONENT_CYCLE = ("data", "model", "train")
 
 
-def profile_of(*classes: str, val: int = 150) -> dict[str, Any]:
+def profile_of(*classes: str, val: int = 5000) -> dict[str, Any]:
     names = list(classes or ("cat", "dog", "owl"))
     each = 600 // len(names) or 1
     size = {"min": 200, "median": 300, "max": 400}

@@ -203,11 +203,11 @@ def test_an_unusable_design_is_asked_for_again_with_the_reason(reply, reason):
     assert error.value.message == f"no usable reply after 3: {reason}"
 
 
-def test_a_model_that_sees_is_shown_the_images_at_init_and_once_to_the_analyst():
+def test_a_model_that_sees_is_shown_the_images_at_init_and_before_the_first_verdict():
     team = team_of("no", json.dumps(answer()), json.dumps(answer()), file_reply(changed(DATA)),
                    vision=True)  # fmt: skip
     team.assign(context_of(number=1))
-    team.assign(context_of(number=2))
+    team.assign(context_of(number=2, attempts=[attempt(1)]))
     team.rewrite(ASSIGNMENT, context_of(number=2))
     assert [request.images for request in requests_of(team)] == [(b"png",), (b"png",), (), ()]
     told = ["The image shows" in request.messages[1].text for request in requests_of(team)]
@@ -215,6 +215,9 @@ def test_a_model_that_sees_is_shown_the_images_at_init_and_once_to_the_analyst()
     team = team_of(design_reply(), vision=True)
     team.design(AT_INIT, None)
     assert requests_of(team)[0].images == (b"png",)
+    later = team_of(json.dumps(answer()), vision=True)
+    later.assign(context_of(number=2, attempts=[attempt(1)]))
+    assert requests_of(later)[0].images == ()
     for blind in (team_of(design_reply()), team_of(design_reply(), vision=True, sheet=None)):
         blind.design(AT_INIT, None)
         assert requests_of(blind)[0].images == ()
@@ -256,9 +259,12 @@ def test_what_stops_a_run_is_passed_on():
 
 def test_a_prompt_is_the_same_for_the_same_context():
     """A paid reply is found again after a crash by its prompt's hash."""
-    asked = []
-    for _ in range(2):
-        team = team_of(json.dumps(answer()))
-        team.assign(context_of(number=5, attempts=[attempt(1), attempt(2, "failed")]))
-        asked.append(requests_of(team))
-    assert asked[0] == asked[1] and isinstance(asked[0][0].messages[0], Message)
+    first = context_of(number=1)
+    later = context_of(number=5, attempts=[attempt(1), attempt(2, "failed")])
+    team = team_of(*[json.dumps(answer())] * 2, vision=True)
+    team.assign(first)
+    team.assign(later)
+    for asked, context in zip(requests_of(team), (first, later), strict=True):
+        carried_on = team_of(json.dumps(answer()), vision=True)
+        carried_on.assign(context)
+        assert requests_of(carried_on) == [asked] and isinstance(asked.messages[0], Message)

@@ -67,14 +67,14 @@ def test_decisions_come_back_as_they_were_made(tmp_path: Path):
 
     text = asking.assign(context(5), 4000, False)
     for fact in (
-        "- 0004 data, augmentation: idea-4: rejected, -1.6 points (+0.8 points expected)\n"
+        "- 0004 data, augmentation: idea-4: rejected, -2.0 points (+0.8 points expected)\n"
         "  idea: Mirrored images add variety.\n"
         "  change: Do 4\n"
         "  training: 5 epochs, train 90.0 %",
         "- 0002 model, augmentation: idea-2: failed: timeout: after 240 s\n",
         "data, augmentation: 2 tried, none better\n",
         "model, augmentation: 1 tried, all failed: timeout\n",
-        "3 measured; on average +0.8 points expected, -1.6 points got",
+        "3 measured; on average +0.8 points expected, -1.2 points got",
         "refused:\n- data, augmentation\n- train, augmentation\n- model, augmentation\n",
     ):
         assert fact in text, fact

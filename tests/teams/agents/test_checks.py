@@ -16,6 +16,7 @@ from improve_git.teams.agents.checks import (
 )
 from improve_git.teams.agents.replies import Unusable
 from improve_git.teams.agents.rounding import scale_of
+from improve_git.trail import UNASSIGNED
 
 CONTEXT = context_of()
 DATA = CONTEXT.files["data.py"]
@@ -87,6 +88,13 @@ def test_whatever_json_an_answer_is_it_is_read_or_refused(value):
     except Unusable:
         return
     assert found.component in FILES and slug_of(found.slug) == found.slug
+
+
+@pytest.mark.parametrize("title", ["No assignment", "NO-ASSIGNMENT!", "日本"])
+def test_where_a_title_makes_no_slug_of_its_own_the_mechanism_is_it(title):
+    """The trail marks by its slug where the analyst gave no assignment."""
+    assert read(answer(title=title)).slug == "augmentation" != UNASSIGNED
+    assert read(answer(title="No assignment yet")).slug == "no-assignment-yet"
 
 
 def test_only_what_may_change_is_taken():

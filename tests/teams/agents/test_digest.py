@@ -23,7 +23,7 @@ def test_a_short_history_is_told_in_detail_newest_first():
         "detailed": [
             "0002 model: wider: failed: timeout: not done after 240 s\n"
             "  idea: Idea 2 should help.",
-            "0001 data, augmentation: idea-1: merged, +1.6 points (+0.8 points expected)\n"
+            "0001 data, augmentation: idea-1: merged, +1.5 points (+0.8 points expected)\n"
             "  idea: Idea 1 should help.\n"
             "  change: Carry out idea 1\n"
             "  training: 5 epochs, train 90.0 %, tune 82.0 %, best tune 84.0 % in epoch 3, 50 s",

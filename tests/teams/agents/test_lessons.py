@@ -69,7 +69,7 @@ def test_forecasts_are_held_against_what_came():
         attempt(4, "failed"),
     ]
     assert calibration(attempts, SCALE) == {
-        "count": 2, "expected": "+1.5 points", "got": "+0.5 points", "error": "+1.0 points",
+        "count": 2, "expected": "+1.5 points", "got": "+0.5 points",
     }  # fmt: skip
     assert calibration(attempts[2:], SCALE) is None
 

@@ -14,6 +14,7 @@ from improve_git.teams.agents.replies import (
     read_written,
 )
 
+NEWLINES = "\n" * 5000
 SOURCE = "import torch\n\n\ndef train(model):\n    return model\n"
 # What replies are made of, so that the odd combinations come up.
 PIECES = st.sampled_from(
@@ -123,6 +124,15 @@ def test_what_is_not_one_whole_file_is_refused_with_the_reason(reply, reason):
 def test_subject_and_body_stand_outside_the_fence(head, subject, body):
     written = read_written(f"{head}```python\n{SOURCE}```\nSubject: another\n")
     assert (written.subject, written.body) == (subject or "another", body)
+
+
+def test_a_reply_of_very_many_lines_is_read_in_one_go():
+    """Reading must not take time by the square of the length: the test would not end."""
+    written = read_written("Body:\n" + "a\n" * 2**20 + f"```python\n{SOURCE}```\n")
+    assert (written.body, written.blocks[0].source) == ("a\n" * 999 + "a", SOURCE)
+    with pytest.raises(Unusable, match="prose only"):
+        read_written("~" * 2**21 + "`")
+    assert read_written(f"Body:{NEWLINES}One.{NEWLINES}Two.\n```\n```").body == "One.\n\nTwo."
 
 
 def test_three_files_are_told_apart_by_name_or_by_their_functions():

@@ -124,19 +124,18 @@ def _ideas(context: Context) -> list[dict[str, str]]:
     A symmetry that the user's own list leaves out is left out; without such a list it is told as
     the question that it is.
     """
-    ideas = []
+    ideas: dict[str, dict[str, str]] = {}  # two knobs of one idea are told once
     for knob in [*catalogue()["knobs"], *catalogue().get("recipes", [])]:
         needed = knob.get("needs", {}).get("preserving", [])
         unsure = not set(needed) <= set(context.label_preserving)
         if knob["component"] not in context.components or (unsure and context.label_preserving):
             continue
-        ideas.append(
-            {
-                "component": knob["component"],
-                "name": (knob.get("knob") or knob["recipe"]).lower().replace("_", " "),
-                "reason": f"Only if it leaves labels true. {knob['reason']}"
-                if unsure
-                else knob["reason"],
-            }
-        )
-    return ideas
+        idea = {
+            "component": knob["component"],
+            "name": (knob.get("knob") or knob["recipe"]).lower().replace("_", " "),
+            "reason": f"Only if it leaves labels true. {knob['reason']}"
+            if unsure
+            else knob["reason"],
+        }
+        ideas.setdefault(knob["reason"], idea)
+    return list(ideas.values())

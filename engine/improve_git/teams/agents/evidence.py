@@ -68,7 +68,7 @@ def machine(context: Context) -> dict[str, Any]:
         {
             "name": one_line(one.name, 100),
             "parameters": _millions(one.parameters),
-            "input_size": one.input_size,
+            "input_size": f"{positive(one.input_size):.0f}" if positive(one.input_size) else None,
         }
         for one in context.weights
     ]

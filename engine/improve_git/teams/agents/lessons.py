@@ -76,8 +76,7 @@ def calibration(attempts: Iterable[Attempt], scale: Scale) -> dict[str, Any] | N
     return {
         "count": len(told),
         "expected": scale.forecast(expected),
-        "got": scale.gain(got),
-        "error": scale.gain(expected - got),
+        "got": scale.forecast(got),
     }
 
 

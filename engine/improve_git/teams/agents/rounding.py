@@ -58,10 +58,11 @@ class Scale:
         """
         if self.metric != "accuracy":
             return None
-        return self.size(smallest_gain(images, self.rounded(score)))
+        share = min(max(self.rounded(score), 0.0), 1.0)  # a record's score may be anybody's
+        return self.size(smallest_gain(images, share))
 
     def forecast(self, gain: float) -> str:
-        """Return an expected gain, which need not be rounded."""
+        """Return an expected gain, or a mean of rounded ones: these need no rounding."""
         return f"{gain * self._factor:+.2g} {self.unit}"
 
     def got(self, attempt: Attempt) -> float | None:

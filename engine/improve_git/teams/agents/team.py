@@ -96,7 +96,8 @@ class Agents:
         """
         if not context.components:
             return None
-        # By the trail, not by the process: a run that carries on finds its paid reply by the prompt.
+        # By the trail, not by the process: a run that carries on has to ask the same as before, or
+        # the reply that is paid already is not found.
         images = () if context.attempts else self._sheet("analyst")
         scale = scale_of(context)
         question = Question(
