@@ -39,7 +39,7 @@ def columns_of(pixels, row, side=96):
 
 def test_a_row_a_class_with_its_name_and_images_of_train(tmp_path):
     data_set = read(coloured(tmp_path, {"red": 30, "green": 30, "blue": 30}))
-    pixels = opened(contact_sheet(data_set, tmp_path))
+    pixels = opened(contact_sheet(data_set, tmp_path, side=96))
     assert pixels.shape == (3 * 102 + 6, 220 + 4 * 102 + 6, 3)
     for row, name in enumerate(data_set.classes):
         assert columns_of(pixels, row) == [COLOURS[["red", "green", "blue"].index(name)]] * 4
@@ -78,7 +78,7 @@ def test_files_that_are_gone_changed_or_damaged_are_left_out(tmp_path):
             picture(number).save(path)  # a good image, but not the one that was read
         elif number % 2:
             path.write_bytes(b"nonsense")
-    pixels = opened(contact_sheet(data_set, tmp_path))
+    pixels = opened(contact_sheet(data_set, tmp_path, side=96))
     white = (255, 255, 255)
     assert columns_of(pixels, 0) == [white] * 4
     assert columns_of(pixels, 1) == [white] * 4
@@ -120,7 +120,7 @@ def test_of_many_classes_some_from_the_first_to_the_last_are_shown():
 )
 def test_any_class_name_can_be_drawn(tmp_path, name):
     data_set = DataSet("x", "manifest", (name, "b"), (), {}, {})
-    pixels = opened(contact_sheet(data_set, tmp_path))
+    pixels = opened(contact_sheet(data_set, tmp_path, side=96))
     assert (pixels[:102, 214:] == 255).all()  # it stays in its column
 
 
@@ -132,7 +132,7 @@ def test_tiny_images_are_enlarged_without_smoothing(tmp_path):
         tiny[0, 1:4] = part
         Image.fromarray(tiny).save(tmp_path / "a" / f"{part}.png")
         Image.fromarray(tiny + 10).save(tmp_path / "b" / f"{part}.png")
-    pixels = opened(contact_sheet(read(tmp_path), tmp_path))
+    pixels = opened(contact_sheet(read(tmp_path), tmp_path, side=96))
     assert pixels[6 + 20 : 6 + 96, 220 : 220 + 96].max() == 0
 
 
@@ -141,3 +141,9 @@ def test_it_is_of_the_data_set_as_dataset_json_tells_it(tmp_path):
     again = DataSet.from_json(data_set.to_json())
     assert json.loads(again.to_json()) == json.loads(data_set.to_json())
     assert contact_sheet(again, tmp_path) == contact_sheet(data_set, tmp_path)
+
+
+def test_few_classes_are_shown_large(tmp_path):
+    coloured(tmp_path, {"a": 12, "b": 12})
+    sheet = opened(contact_sheet(read(tmp_path), tmp_path))
+    assert sheet.shape[:2] == (2 * (224 + 6) + 6, 220 + 4 * (224 + 6) + 6)

@@ -15,13 +15,18 @@ from improve_git.messages import one_line
 MOST_WIDTH, MOST_HEIGHT = 1200, 1600  # pixels of a sheet
 _LABEL = 220  # pixels, of the column with the class names
 _GAP = 6
+_LEAST_SIDE, _MOST_SIDE = 96, 224  # pixels of an image
 _FONT_SIZE = 16
 _MAX_PIXELS = 100_000_000  # of a file; as data.max_pixels is set unless told otherwise
 _TRIES = 5  # times as many files as wanted are opened, at most, where some cannot be read
 
 
 def contact_sheet(
-    data_set: DataSet, root: Path, per_class: int = 4, most_classes: int = 12, side: int = 96
+    data_set: DataSet,
+    root: Path,
+    per_class: int = 4,
+    most_classes: int = 12,
+    side: int | None = None,
 ) -> bytes:
     """Return a PNG with a row a class: its number and name, then images of it.
 
@@ -30,10 +35,12 @@ def contact_sheet(
         root: the folder that the entries' paths are relative to.
         per_class: images a row, fewer where they cannot be read or the sheet would be too wide.
         most_classes: of more classes than that, so many from the first to the last are shown.
-        side: pixels of the longer side of an image.
+        side: pixels of the longer side of an image; None: as large as the sheet allows, for what
+            tells classes apart may be small.
 
     The same data set gives the same sheet. An image that is gone, changed or damaged is left out.
     """
+    side = side or _largest_side(per_class, min(most_classes, len(data_set.classes)))
     step = side + _GAP
     per_class = min(per_class, (MOST_WIDTH - _LABEL - _GAP) // step)
     rows = _spread(len(data_set.classes), min(most_classes, (MOST_HEIGHT - _GAP) // step))
@@ -53,6 +60,11 @@ def contact_sheet(
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
+
+
+def _largest_side(columns: int, rows: int) -> int:
+    wide, high = (MOST_WIDTH - _LABEL - _GAP) // columns, (MOST_HEIGHT - _GAP) // rows
+    return max(_LEAST_SIDE, min(_MOST_SIDE, wide - _GAP, high - _GAP))
 
 
 def _spread(count: int, most: int) -> list[int]:
