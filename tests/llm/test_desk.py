@@ -1,7 +1,7 @@
 """Caps, the journal around each call, and replies that survive a crash."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from listening import Listening, request
 from improve_git.domain import Role
 from improve_git.errors import BudgetSpent, LlmError
 from improve_git.journal import Journal
-from improve_git.llm.base import NotCharged, Reply, Request, Spend
+from improve_git.llm.base import MaybeCharged, NotCharged, Reply, Request, Spend
 from improve_git.llm.desk import Desk, spend
 from improve_git.llm.transcripts import Transcripts, prompt_hash
 from improve_git.schema import BudgetSettings
@@ -76,6 +76,30 @@ class Office:
 
     def spent(self, iteration: int | None = None) -> Spend:
         return spend(self.journal.events(), iteration)
+
+
+@dataclass
+class Second(Counted):
+    """Another model, which others may stand in for."""
+
+    others: list[str] = field(default_factory=list)
+
+    def model_of(self, role: Role) -> str:
+        return "better"
+
+    def answers(self, role: Role) -> list[str]:
+        return ["better", *self.others]
+
+    def complete(self, request: Request) -> Reply:
+        reply = super().complete(request)
+        return replace(reply, model="better", text=f"better {len(self.calls)}")
+
+
+@dataclass
+class Better(Office):
+    """The same place with another model."""
+
+    backend: Second = field(default_factory=Second)
 
 
 @pytest.fixture
@@ -167,7 +191,8 @@ def test_another_prompt_under_the_same_name_is_another_call(office: Office) -> N
     desk = office.desk()
     desk.ask(request("before the crash"))
     changed = desk.ask(request("after it"))
-    assert (changed.text, office.backend.calls[1].ordinal) == ("reply 2", 1)
+    assert changed.text == "reply 2"
+    assert office.backend.calls[1] == request("after it", ordinal=2, asked_as=1)
     assert {t.ordinal for t in office.transcripts.of(7)} == {1, 2}
     assert office.desk().ask(request("after it")) == changed
     assert office.desk().ask(request("and then", ordinal=2)).text == "reply 3"
@@ -184,7 +209,11 @@ def test_a_damaged_transcript_is_passed_over(office: Office) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "counted"),
-    [(NotCharged("refused"), Spend()), (LlmError("no answer"), Spend(100, 1.0, 1, 0))],
+    [
+        (NotCharged("refused"), Spend()),
+        (LlmError("no answer"), Spend(100, 1.0, 1, 0)),
+        (MaybeCharged("no answer", "later", 3), Spend(300, 3.0, 1, 0)),
+    ],
 )
 def test_a_failed_call_counts_unless_it_was_refused(
     office: Office, fault: LlmError, counted: Spend
@@ -219,6 +248,50 @@ def test_a_cap_of_money_holds(office: Office) -> None:
     )
     assert caught.value.fix == "improve-git run budget.usd=10.25"
     assert office.desk(usd=1.25).ask(request("2", ordinal=2)).text == "reply 2"
+
+
+@pytest.mark.parametrize(
+    ("budget", "charges"),
+    [
+        ({}, None),
+        ({"tokens": 518}, 5),
+        ({"tokens": 517}, 4),
+        ({"usd": 2.3}, 2),
+        ({"tokens": 1000, "usd": 1.25}, 1),
+        ({"tokens": 250, "usd": 50.0}, 2),
+    ],
+)
+def test_a_backend_hears_how_often_it_may_be_charged(
+    office: Office, budget: dict[str, Any], charges: int | None
+) -> None:
+    office.desk().ask(request("1"))
+    office.desk(**budget).ask(request("2", ordinal=2))
+    assert office.backend.calls[1].charges == charges
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt(), Killed()])
+def test_an_interrupted_call_that_costs_nothing_counts_nothing(
+    office: Office, fault: BaseException
+) -> None:
+    office.backend.fault, office.backend.worst = fault, (0, 0.0)
+    with pytest.raises(type(fault)):
+        office.desk().ask(request())
+    assert office.spent() == Spend()
+
+
+def test_another_model_is_asked_anew(office: Office) -> None:
+    first = office.desk().ask(request())
+    better = Better(office.folder)
+    assert better.desk().ask(request()).text == "better 1"
+    assert {t.ordinal: t.reply.model for t in office.transcripts.of(7)} == {
+        1: "counted",
+        2: "better",
+    }
+    assert better.desk().ask(request()).text == "better 1"
+    assert office.desk().ask(request()) == first
+    better.backend.others = ["counted"]  # such as a fallback: what it was paid for is not lost
+    assert better.desk().ask(request()) == first
+    assert len(better.backend.calls) == len(office.backend.calls) == 1
 
 
 def test_an_unknown_price_is_no_zero(office: Office) -> None:

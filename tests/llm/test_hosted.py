@@ -25,7 +25,7 @@ from listening import Listening, request
 
 from improve_git.errors import LlmError, SettingsError
 from improve_git.llm import faults
-from improve_git.llm.base import NotCharged, Reply
+from improve_git.llm.base import MaybeCharged, NotCharged, Reply
 from improve_git.llm.hosted import Hosted
 from improve_git.llm.reckoning import MAX_REPLY, prompt_tokens
 from improve_git.schema import LlmSettings, ModelSettings, PriceSettings
@@ -279,15 +279,60 @@ def test_the_fallback_answers_where_the_first_does_not(
     opened: Opened, observer: Listening, stream: bool
 ) -> None:
     with serving(stalls, streams("x") if stream else says("x")) as server:
-        hosted = opened(settings(server, stream=stream, timeout=3.0, fallback="second"))
+        hosted = opened(settings(server, stream=stream, timeout=8.0, fallback="second"))
         reply = hosted.complete(request())
         assert hosted.worst_case(request())[0] == 2 * (prompt_tokens(request()) + 16_000)
     assert server.models == ["served", "second"]
     lost = prompt_tokens(request())
     assert timeless(reply) == ("x", "second", False, 11 + lost, 7, None, True)
     assert observer.warned == [
-        "openai_compatible (served): no answer within 1.5 s, after 1 try; asking second"
+        "openai_compatible (served): no answer within 4 s, after 1 try; asking second"
     ]
+
+
+def test_what_the_first_may_have_been_charged_outlives_the_fallbacks_refusal(
+    opened: Opened,
+) -> None:
+    with serving(stalls, refuses(401, "who are you")) as server:
+        hosted = opened(settings(server, timeout=8.0, fallback="second"))
+        with pytest.raises(MaybeCharged, match="refuses the key: who are you") as caught:
+            hosted.complete(request())
+    assert server.models == ["served", "second"]
+    assert caught.value.times == 1
+    assert "check OPENAI_API_KEY" in caught.value.fix
+
+
+@pytest.mark.parametrize(("charges", "calls"), [(1, 1), (3, 3), (None, 8)])
+def test_tries_that_may_be_charged_end_before_a_cap_breaks(
+    opened: Opened, charges: int | None, calls: int
+) -> None:
+    with serving(refuses(500, "oops"), resets) as server, pytest.raises(MaybeCharged) as caught:
+        opened(settings(server)).complete(request(charges=charges))
+    # The first was refused with an answer, and so is free.
+    assert len(server.calls) == min(8, calls + 1)
+    assert caught.value.times == len(server.calls) - 1
+    assert ("for a cap may break with more" in caught.value.message) is (charges is not None)
+
+
+def test_each_model_may_be_charged_as_often(opened: Opened) -> None:
+    with serving(resets) as server, pytest.raises(MaybeCharged) as caught:
+        opened(settings(server, fallback="second")).complete(request(charges=2))
+    assert server.models == ["served", "served", "second", "second"]
+    assert caught.value.times == 2  # of a worst case that counts both
+
+
+def test_a_fallback_that_sees_no_images_gets_none(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-user")
+    with serving(refuses(503, "overloaded")) as server:
+        hosted = opened(settings(server, name="openai", model="gpt-4o-mini", fallback="blind"))
+        assert hosted.answers("analyst") == ["gpt-4o-mini", "blind"]
+        with pytest.raises(NotCharged):
+            hosted.complete(request(images=(b"png",)))
+        shown = {call["model"]: call["messages"][-1]["content"] for call in server.calls}
+    assert shown["gpt-4o-mini"][1]["type"] == "image_url"
+    assert shown["blind"] == "Which component?"
 
 
 def test_answers_without_a_text_are_empty(opened: Opened) -> None:

@@ -1,7 +1,8 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
-from listening import Listening, request
+from listening import Listening, answer, reader, request
 
 from improve_git.errors import LlmError, SettingsError
 from improve_git.journal import Journal
@@ -23,16 +24,17 @@ def test_the_playbook_needs_none(tmp_path: Path) -> None:
 
 def test_the_inbox_is_beside_the_journal_unless_told(tmp_path: Path) -> None:
     state = tmp_path / ".improve"
-    for text, folder in [
+    places = [
         ("llm: inbox", state / "inbox"),
         ("llm: {name: inbox, folder: box}", tmp_path / "box"),
         (f"llm: {{name: inbox, folder: {tmp_path}/other}}", tmp_path / "other"),
-    ]:
-        folder.mkdir(parents=True)
-        (folder / "0007-analyst-1.reply.md").write_text("the reply")
+    ]
+    for n, (text, folder) in enumerate(places, 1):
         llm = opened(state, text)
         assert llm
-        assert llm.ask(request(text)).text == "the reply"
+        with reader(partial(answer, folder, "the reply", f"0007-analyst-{n}")):
+            assert llm.ask(request(text)).text == "the reply"
+        assert list(folder.iterdir()) == []
     assert len(Transcripts(state / "transcripts").of(7)) == 3
     assert compose("llm: inbox").llm.timeout == 86_400
 

@@ -1,12 +1,16 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from listening import Listening, request
 
 from improve_git.errors import LlmError, SettingsError
+from improve_git.journal import Journal
 from improve_git.llm.base import Reply
+from improve_git.llm.desk import Desk
 from improve_git.llm.replay import Replay
 from improve_git.llm.transcripts import Transcripts
+from improve_git.schema import BudgetSettings
 
 REPLY = Reply("the answer", "some-model", False, 11, 7, 0, 0.25, 1.5)
 
@@ -34,6 +38,47 @@ def test_another_prompt_is_answered_with_a_warning(recorded: Path) -> None:
     observer = Listening()
     assert Replay(recorded, observer).complete(request("It took 3 s.")) == REPLY
     assert observer.warned == ["replay: 0007-analyst-1 answered another prompt than this run's"]
+
+
+def test_a_call_after_a_crash_is_found_under_its_own_ordinal(tmp_path: Path) -> None:
+    folder, observer = Transcripts(tmp_path / "transcripts"), Listening()
+    folder.add(request("rewrite: 3 s", "data"), replace(REPLY, text="rewritten"))
+    recorded = Replay(tmp_path / "transcripts", observer)
+    resumed = request("repair: 5 s", "data", ordinal=2, asked_as=1)
+    assert recorded.complete(resumed).text == "rewritten"  # nothing better is there
+    folder.add(request("repair: 4 s", "data", ordinal=2), replace(REPLY, text="repaired"))
+    assert recorded.complete(resumed).text == "repaired"
+    assert observer.warned == [
+        "replay: 0007-data-1 answered another prompt than this run's",
+        "replay: 0007-data-2 answered another prompt than this run's",
+    ]
+
+
+def test_the_very_prompt_is_found_under_any_ordinal(tmp_path: Path) -> None:
+    folder, observer = Transcripts(tmp_path / "transcripts"), Listening()
+    folder.add(request("rewrite", "data"), replace(REPLY, text="rewritten"))
+    folder.add(request("repair", "data", ordinal=3), replace(REPLY, text="repaired"))
+    folder.add(request("repair", "model"), replace(REPLY, text="of another role"))
+    assert Replay(folder.folder, observer).complete(request("repair", "data")).text == "repaired"
+    assert observer.warned == []
+
+
+def test_a_desk_replays_a_repair_after_a_crash(tmp_path: Path) -> None:
+    folder = Transcripts(tmp_path / "old")
+    folder.add(request("rewrite: 3 s", "data", 3), replace(REPLY, text="rewritten"))
+    folder.add(request("repair: 3 s", "data", 3, 2), replace(REPLY, text="repaired"))
+
+    def desk() -> Desk:
+        return Desk(
+            Replay(folder.folder, Listening()),
+            Transcripts(tmp_path / "new"),
+            Journal(tmp_path / "journal"),
+            BudgetSettings(),
+            Listening(),
+        )
+
+    assert desk().ask(request("rewrite: 5 s", "data", 3)).text == "rewritten"
+    assert desk().ask(request("repair: 5 s", "data", 3)).text == "repaired"
 
 
 def test_where_the_recording_ends_the_file_is_named(recorded: Path) -> None:

@@ -1,7 +1,8 @@
 """What a language model is asked and answers, whoever it is behind the backend."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from improve_git.domain import Role
 from improve_git.errors import LlmError
@@ -25,6 +26,9 @@ class Request:
     messages: tuple[Message, ...]
     schema: dict[str, Any] | None = None  # JSON schema of the answer, for models that keep to one
     images: tuple[bytes, ...] = ()  # PNG files that go with the last message
+    # What follows is for backends alone, and comes from the desk.
+    asked_as: int | None = None  # the team's ordinal, where a call before a crash has taken it
+    charges: int | None = None  # how often its worst case may be charged; None: no cap is set
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,14 @@ class NotCharged(LlmError):
     """No answer, and certainly nothing to pay: the call was refused or reached nobody."""
 
 
+class MaybeCharged(LlmError):
+    """No answer, and perhaps the worst case to pay, ``times`` over."""
+
+    def __init__(self, message: str, fix: str, times: int) -> None:
+        super().__init__(message, fix)
+        self.times = times
+
+
 class Backend(Protocol):
     """Whoever answers: a provider, a person with an inbox, transcripts."""
 
@@ -81,6 +93,24 @@ class Backend(Protocol):
         Raises:
             LlmError: no answer can be had, and no other call would do better now.
         """
+        ...
+
+
+@runtime_checkable
+class Several(Protocol):
+    """A backend where another than ``model_of`` may answer for a role."""
+
+    def answers(self, role: Role) -> Collection[str]:
+        """Return the names of all who may."""
+        ...
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A backend that keeps what a reply came in until the reply is written down."""
+
+    def clear(self, request: Request) -> None:
+        """Forget a call: its transcript is written."""
         ...
 
 

@@ -51,6 +51,7 @@ class Call:
         seconds: float,
         pause: float,
         say: Callable[[str], None],
+        charges: int | None = None,
     ) -> None:
         """Prepare the call.
 
@@ -61,6 +62,7 @@ class Call:
             seconds: after which the waiting ends, tries again included.
             pause: seconds before the second try; it doubles from try to try.
             say: hears of each wait.
+            charges: how many tries may be charged before a cap breaks; None: no cap is set.
         """
         self._chat = chat
         self._model = model
@@ -68,6 +70,7 @@ class Call:
         self._seconds = seconds
         self._pause = pause
         self._say = say
+        self._charges = charges
         self.tries = 0
         self.lost = 0  # tries that may have been charged, and brought nothing
         self.schema_refused = False
@@ -138,8 +141,13 @@ class Call:
         return (usual if asked is None else asked) + random.uniform(0, self._pause)
 
     def _is_enough(self, state: "RetryCallState") -> bool:
+        if self._may_break_a_cap():
+            return True
         unreachable = faults.is_unreachable(_error_of(state))
         return state.attempt_number >= (TRIES_TO_CONNECT if unreachable else TRIES)
+
+    def _may_break_a_cap(self) -> bool:
+        return self._charges is not None and self.lost >= self._charges
 
     def _tell(self, state: "RetryCallState") -> None:
         reason = faults.told(_error_of(state))
@@ -147,6 +155,8 @@ class Call:
 
     def _gave_up(self, reason: str) -> LlmError:
         count = "1 try" if self.tries == 1 else f"{self.tries} tries"
+        if self._may_break_a_cap():
+            count += ", for a cap may break with more"
         kind = LlmError if self.lost else NotCharged
         return kind(
             f"{self._model.group} ({self._model.name}): no answer within {self._seconds:g} s, "

@@ -1,14 +1,24 @@
 """Where a team's questions go: secrets out, caps kept, every reply written down and paid once."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from improve_git.domain import Role
 from improve_git.errors import BudgetSpent, LlmError
 from improve_git.journal import Journal
-from improve_git.llm.base import Backend, Message, NotCharged, Reply, Request, Spend
+from improve_git.llm.base import (
+    Backend,
+    Keeping,
+    MaybeCharged,
+    Message,
+    NotCharged,
+    Reply,
+    Request,
+    Several,
+    Spend,
+)
 from improve_git.llm.secrets import scrub
 from improve_git.llm.transcripts import Damaged, Transcript, Transcripts, call_key, prompt_hash
 from improve_git.observer import Observer
@@ -52,6 +62,9 @@ class Desk:
     def ask(self, request: Request) -> Reply:
         """Answer, from a transcript where this very request was answered before a crash.
 
+        A process that starts after a crash counts its ordinals from 1 again, so a call gets the
+        first one that is free.
+
         Raises:
             LlmError: no answer can be had.
             BudgetSpent: the worst case would break a cap.
@@ -60,31 +73,42 @@ class Desk:
             request, messages=tuple(Message(m.role, scrub(m.text)) for m in request.messages)
         )
         free, answered = self._look_up(clean)
+        call = clean
+        if free != clean.ordinal:
+            call = replace(clean, ordinal=free, asked_as=clean.ordinal)
         if answered:
-            self._close(answered)
-            return answered.reply
-        call = replace(clean, ordinal=free)
+            return self._finish(call, answered)
         tokens, usd = self._backend.worst_case(call)
-        self._check_caps(call.role, tokens, usd)
+        call = replace(call, charges=self._check_caps(call.role, tokens, usd))
         key = call_key(call.iteration, call.role, call.ordinal)
         about = {"call": key, "iteration": call.iteration, "role": call.role}
         self._journal.append("asking", **about, tokens=tokens, usd=usd)
         try:
-            # The ordinal of the request itself: by it, transcripts of another run are found.
-            reply = self._backend.complete(clean)
-        except NotCharged:
-            self._journal.append("failed-call", **about, tokens=0, usd=0.0)
+            reply = self._backend.complete(call)
+        except BaseException as error:
+            times = _times_charged(error, free=not tokens and usd == 0)
+            if times is not None:
+                usd = 0.0 if times == 0 else usd and usd * times
+                self._journal.append("failed-call", **about, tokens=tokens * times, usd=usd)
             raise
-        except LlmError:
-            self._journal.append("failed-call", **about, tokens=tokens, usd=usd)
-            raise
-        written = self._transcripts.add(call, replace(reply, text=scrub(reply.text)))
+        return self._finish(
+            call, self._transcripts.add(call, replace(reply, text=scrub(reply.text)))
+        )
+
+    def _finish(self, call: Request, written: Transcript) -> Reply:
+        """Tell that a call is over, now that its transcript is written."""
         self._close(written)
+        if isinstance(self._backend, Keeping):
+            self._backend.clear(call)
         return written.reply
 
     def _look_up(self, request: Request) -> tuple[int, Transcript | None]:
-        """Return the first free ordinal, and the transcript that answers this very request."""
+        """Return the first free ordinal, and the transcript that answers this very request.
+
+        A reply of a model that is no longer asked answers nothing: it may be why that changed.
+        """
         prompt = prompt_hash(request)
+        asked = self._answering(request.role)
         ordinal = request.ordinal
         while True:
             try:
@@ -92,9 +116,15 @@ class Desk:
             except Damaged:
                 ordinal += 1
                 continue
-            if found is None or found.prompt_sha256 == prompt:
+            if found is None:
+                return ordinal, None
+            if found.prompt_sha256 == prompt and found.reply.model in asked:
                 return ordinal, found
             ordinal += 1
+
+    def _answering(self, role: Role) -> Collection[str]:
+        backend = self._backend
+        return backend.answers(role) if isinstance(backend, Several) else [backend.model_of(role)]
 
     def _close(self, transcript: Transcript) -> None:
         """Tell the journal what a call took, once."""
@@ -117,7 +147,13 @@ class Desk:
             transcript=transcript.sha256,
         )
 
-    def _check_caps(self, role: Role, tokens: int, usd: float | None) -> None:
+    def _check_caps(self, role: Role, tokens: int, usd: float | None) -> int | None:
+        """Return how often the worst case may be charged without breaking a cap; None: no cap.
+
+        Raises:
+            BudgetSpent: not even once.
+            LlmError: a cap of money cannot be kept.
+        """
         budget, spent = self._budget, spend(self._journal.events())
         if budget.tokens is not None and tokens and spent.tokens + tokens > budget.tokens:
             raise BudgetSpent(
@@ -125,8 +161,11 @@ class Desk:
                 f"more than budget.tokens={budget.tokens}",
                 f"improve-git run budget.tokens={_round_up(spent.tokens + 10 * tokens)}",
             )
+        charges = []
+        if budget.tokens is not None and tokens:
+            charges.append((budget.tokens - spent.tokens) // tokens)
         if budget.usd is None:
-            return
+            return min(charges, default=None)
         if usd is None:
             raise LlmError(
                 f"the price of {self.model_of(role)} is unknown, so budget.usd cannot be kept",
@@ -144,6 +183,18 @@ class Desk:
                 f"more than budget.usd={budget.usd:g}",
                 f"improve-git run budget.usd={math.ceil(100 * spent.usd + 1000 * usd) / 100:g}",
             )
+        if usd:
+            charges.append(max(1, int((budget.usd - spent.usd) / usd)))
+        return min(charges, default=None)
+
+
+def _times_charged(error: BaseException, free: bool) -> int | None:
+    """Return how often a call that failed may have been charged; None: nobody knows yet."""
+    if free or isinstance(error, NotCharged):
+        return 0
+    if isinstance(error, MaybeCharged):
+        return error.times
+    return 1 if isinstance(error, LlmError) else None
 
 
 def spend(events: Iterable[Mapping[str, Any]], iteration: int | None = None) -> Spend:

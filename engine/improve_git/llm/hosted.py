@@ -14,7 +14,7 @@ from typing import Any
 
 from improve_git.domain import Role
 from improve_git.errors import LlmError
-from improve_git.llm.base import Reply, Request
+from improve_git.llm.base import MaybeCharged, Reply, Request
 from improve_git.llm.calls import Answer, Call, NoAnswer
 from improve_git.llm.providers import Model, model_named, models_of
 from improve_git.llm.reckoning import prompt_tokens, shortened, tokens
@@ -57,9 +57,11 @@ class Hosted:
 
     def sees_images(self, role: Role) -> bool:
         """Say whether images may go along: ``llm.vision``, else what is known of the model."""
-        if self._settings.vision is not None:
-            return self._settings.vision
-        return self._listed(self._models[role]).get("supports_vision") is True
+        return self._sees(self._models[role])
+
+    def answers(self, role: Role) -> list[str]:
+        """Return the names of a role's model and of the fallback."""
+        return [model.name for model in self._in_turn(role)]
 
     def price(self, role: Role, prompt_tokens: int, completion_tokens: int) -> float | None:
         """Return the US dollars that a call of this size costs at most; None: no price is known."""
@@ -84,7 +86,7 @@ class Hosted:
         """
         began = time.monotonic()
         models = self._in_turn(request.role)
-        lost = 0  # tries that may have been charged, and brought nothing
+        lost: list[int] = []  # of each model the tries that may have been charged for nothing
         problem: LlmError | None = None
         for model in models:
             if problem:
@@ -93,27 +95,46 @@ class Hosted:
             call = Call(
                 self._litellm.acompletion,
                 model,
-                self._options(model, request, seconds),
+                self._options(model, self._shown(model, request), seconds),
                 seconds=seconds,
                 pause=self._pause,
                 say=self._observer.say,
+                charges=request.charges,
             )
             try:
                 answer = _runner().run(call.persist())
             except NoAnswer as none:
-                problem, lost = none.problem, lost + call.lost
+                problem = none.problem
                 continue
+            except LlmError as error:
+                problem = error
+                break
+            finally:
+                lost.append(call.lost)
             if call.schema_refused:
                 self._without_schema.add(model)
-            reply = self._as_reply(model, request, answer, time.monotonic() - began)
-            return self._with_lost(reply, request, models, lost + call.lost)
+            shown = self._shown(model, request)
+            reply = self._as_reply(model, shown, answer, time.monotonic() - began)
+            return self._with_lost(reply, request, models, sum(lost))
         assert problem
-        # An earlier model may have been charged, although the last one was not.
-        raise LlmError(problem.message, problem.fix) if lost else problem
+        # An earlier model may have been charged, although the last one was not. The worst case
+        # counts each model once.
+        if any(lost):
+            raise MaybeCharged(problem.message, problem.fix, max(lost)) from problem
+        raise problem
 
     def _in_turn(self, role: Role) -> list[Model]:
         first = self._models[role]
         return [first] + [m for m in [self._fallback] if m and m != first]
+
+    def _sees(self, model: Model) -> bool:
+        if self._settings.vision is not None:
+            return self._settings.vision
+        return self._listed(model).get("supports_vision") is True
+
+    def _shown(self, model: Model, request: Request) -> Request:
+        """Return the request without images where the model, such as a fallback, sees none."""
+        return request if self._sees(model) else replace(request, images=())
 
     def _options(self, model: Model, request: Request, seconds: float) -> dict[str, Any]:
         """Return the arguments of litellm's chat call."""

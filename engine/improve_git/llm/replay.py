@@ -12,7 +12,10 @@ from improve_git.observer import Observer
 
 
 class Replay:
-    """A backend that gives each call the reply recorded under its iteration, role and ordinal.
+    """A backend that gives each call the reply recorded for its prompt.
+
+    Where there is none, since a prompt tells measured times too, it gives the one recorded under
+    the same iteration, role and ordinal.
 
     Tokens and cost are those recorded, so that the trail tells the same again; nothing is paid,
     and so nothing breaks a cap.
@@ -34,14 +37,18 @@ class Replay:
             )
         self._transcripts = Transcripts(found[0])
         self._observer = observer
-        self._models: dict[Role, str] = {}
+        self._models: dict[Role, list[str]] = {}
         self._seeing: dict[Role, bool] = {}
 
     def model_of(self, role: Role) -> str:
         """Return who answered for the role first; "replay" where nobody did."""
+        return next(iter(self.answers(role)), "replay")
+
+    def answers(self, role: Role) -> list[str]:
+        """Return the names of all who answered for the role."""
         if role not in self._models:
-            first = next(self._recorded(role), None)
-            self._models[role] = first.reply.model if first else "replay"
+            replies = (found.reply for found in self._recorded(role))
+            self._models[role] = list(dict.fromkeys(reply.model for reply in replies))
         return self._models[role]
 
     def sees_images(self, role: Role) -> bool:
@@ -64,19 +71,29 @@ class Replay:
         Raises:
             LlmError: there is none.
         """
-        path = self._transcripts.path(request.iteration, request.role, request.ordinal)
-        try:
-            found = self._transcripts.find(request.iteration, request.role, request.ordinal)
-        except Damaged as error:
-            raise LlmError(f"{path} is damaged: {error}", "replay another recording") from error
+        prompt = prompt_hash(request)
+        of_role = [t for t in self._transcripts.of(request.iteration) if t.role == request.role]
+        same = [found for found in of_role if found.prompt_sha256 == prompt]
+        if same:  # of two models that were asked the same, the recorded run went on with the last
+            return same[-1].reply
+        found = self._numbered(request, request.ordinal)
+        if found is None and request.asked_as:
+            found = self._numbered(request, request.asked_as)
         if found is None:
+            path = self._transcripts.path(request.iteration, request.role, request.ordinal)
             raise LlmError(
                 f"the recording ends here: there is no {path}",
                 "the run can go on with another llm=...",
             )
-        if found.prompt_sha256 != prompt_hash(request):
-            self._observer.warn(f"replay: {path.stem} answered another prompt than this run's")
+        self._observer.warn(f"replay: {found.key} answered another prompt than this run's")
         return found.reply
+
+    def _numbered(self, request: Request, ordinal: int) -> Transcript | None:
+        try:
+            return self._transcripts.find(request.iteration, request.role, ordinal)
+        except Damaged as error:
+            path = self._transcripts.path(request.iteration, request.role, ordinal)
+            raise LlmError(f"{path} is damaged: {error}", "replay another recording") from error
 
     def _recorded(self, role: Role) -> Iterator[Transcript]:
         for name in sorted(name for name in self._transcripts.names() if name[1] == role):

@@ -68,7 +68,7 @@ def _backend(settings: Settings, state: Path, observer: Observer) -> Backend | N
     if llm.name == "inbox":
         from improve_git.llm.inbox import Inbox
 
-        return Inbox(folder or state / "inbox", llm.timeout, observer, llm.max_tokens)
+        return Inbox(folder or state / "inbox", llm.timeout, observer)
     if llm.name == "replay":
         from improve_git.llm.replay import Replay
 
