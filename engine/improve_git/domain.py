@@ -110,6 +110,7 @@ class Attempt:
     expected_effect: str = ""
     mechanism: str = ""
     subject: str = ""  # of the engineer's newest commit
+    body: str = ""  # of the same: why, and what was left out
     commit: str = ""  # of the verdict; the branch's tip while it is open
     base: str = ""  # the commit of main that the attempt started from
     date: str = ""

@@ -88,11 +88,11 @@ def read_history(repo: Repository) -> History:
     assigned = {t["Branch"]: commits[sha] for sha, t in said.items()
                 if "Hypothesis" in t and "Branch" in t}  # fmt: skip
     # The engineer's newest commit of each attempt: the log has the newest first.
-    written: dict[str, str] = {}
+    written: dict[str, Commit] = {}
     for sha, t in said.items():
         its = "Iteration" in t and not {"Branch", "Verdict"} & t.keys()
         if its and commits[sha].author != ENGINE:  # which merges a moved main into the branch
-            written.setdefault(t["Iteration"], commits[sha].subject)
+            written.setdefault(t["Iteration"], commits[sha])
     decided = {t["Branch"]: sha for sha, t in verdicts.items() if "Branch" in t}
     tips = {ref.removeprefix("refs/heads/"): sha for ref, sha in branches.items()
             if ref.startswith("refs/heads/improve/")}  # fmt: skip
@@ -106,6 +106,7 @@ def read_history(repo: Repository) -> History:
         commit = decided.get(name) or tips[name]
         first = assigned.get(name)
         asked = said[first.sha] if first else {}
+        change = written.get(asked.get("Iteration", ""))
         attempts.append(
             Attempt(
                 number=int(match[2]),
@@ -119,7 +120,8 @@ def read_history(repo: Repository) -> History:
                 hypothesis=asked.get("Hypothesis", ""),
                 expected_effect=asked.get("Expected-Effect", ""),
                 mechanism=asked.get("Mechanism", ""),
-                subject=written.get(asked.get("Iteration", ""), ""),
+                subject=change.subject if change else "",
+                body="\n\n".join(change.message.strip().split("\n\n")[1:-1]) if change else "",
                 commit=commit,
                 base=first.parents[0] if first and first.parents else "",
                 date=commits[commit].date,

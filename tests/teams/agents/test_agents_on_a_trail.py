@@ -69,7 +69,7 @@ def test_decisions_come_back_as_they_were_made(tmp_path: Path):
     for fact in (
         "- 0004 data, augmentation: idea-4: rejected, -2.0 points (+0.8 points expected)\n"
         "  idea: Mirrored images add variety.\n"
-        "  change: Do 4\n"
+        "  change: Do 4. Mirrored images keep their label.\n"
         "  training: 5 epochs, train 90.0 %",
         "- 0002 model, augmentation: idea-2: failed: timeout: after 240 s\n",
         "data, augmentation: 2 tried, none better\n",

@@ -11,6 +11,7 @@ from improve_git.teams.moves import catalogue
 from improve_git.templates import render_prompt
 
 _CONTROL = dict.fromkeys([*range(32), 127]) | {ord("\n"): "\n", ord("\t"): "\t"}
+PLANNED_SHARE = 0.6  # of the safety stop, which a first training should plan for
 COMPONENT_SHARE = 0.5  # of the history's tokens, for an engineer: its own component alone
 
 
@@ -40,6 +41,7 @@ def design(context: Context, epochs: int | None, sheet: bool) -> str:
             "design.md.j2",
             epochs=epochs,
             stop_seconds=None if stop is None else f"{stop:.3g}",
+            plan_seconds=None if stop is None else f"{PLANNED_SHARE * stop:.2g}",
             gpu=bool(context.machine.gpu),
             sheet=sheet,
         )
@@ -128,7 +130,10 @@ def _ideas(context: Context) -> list[dict[str, str]]:
     for knob in [*catalogue()["knobs"], *catalogue().get("recipes", [])]:
         needed = knob.get("needs", {}).get("preserving", [])
         unsure = not set(needed) <= set(context.label_preserving)
+        scratch = knob.get("needs", {}).get("pretrained") is False
         if knob["component"] not in context.components or (unsure and context.label_preserving):
+            continue
+        if scratch and context.weights:  # of networks that nobody would build here
             continue
         idea = {
             "component": knob["component"],

@@ -12,6 +12,7 @@ from improve_git.domain import Training
 from improve_git.messages import one_line
 
 ROWS = 12  # epochs that are shown
+FEW_CLASSES = 6  # of which each attempt's shares are told
 PAIRS = 8  # most confused pairs, and classes found worst
 _MOST = 1e9  # epochs or images; no more can be true
 
@@ -71,6 +72,18 @@ def chance_loss(training: Training, classes: int) -> str | None:
     if not any(number(entry, "loss") is not None for entry in training.curve):
         return None
     return f"{math.log(max(1, classes)):.2f}"
+
+
+def found_shares(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> str:
+    """Return each class's share that is found, in one line; "" for many classes or unknown ones."""
+    if len(names) > FEW_CLASSES or not _is_square(matrix, len(names)):
+        return ""
+    told = [
+        f"{names[label]} {100 * row[label] / sum(row):.0f} %"
+        for label, row in enumerate(matrix)
+        if sum(row)
+    ]
+    return ", ".join(told)
 
 
 def confused(matrix: Sequence[Sequence[int]], names: Sequence[str]) -> list[str]:

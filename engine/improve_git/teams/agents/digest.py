@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from improve_git.domain import Attempt, Component, Context
 from improve_git.llm.reckoning import tokens as tokens_of
 from improve_git.messages import one_line
-from improve_git.teams.agents.curves import curve_line
+from improve_git.teams.agents.curves import curve_line, found_shares
+from improve_git.teams.agents.evidence import class_names
 from improve_git.teams.agents.lessons import outcome_of, settled
 from improve_git.teams.agents.rounding import Scale
 
@@ -78,9 +79,12 @@ def _detail(attempt: Attempt, context: Context, scale: Scale) -> str:
     if attempt.hypothesis:
         lines.append(f"  idea: {one_line(attempt.hypothesis, 300)}")
     if attempt.subject:
-        lines.append(f"  change: {one_line(attempt.subject, 100)}")
+        told = f"{attempt.subject}. {attempt.body}" if attempt.body else attempt.subject
+        lines.append(f"  change: {one_line(told, 300)}")
     if attempt.verdict == "failed" and len(attempt.reason) > 100:
         lines.append(f"  reason: {one_line(attempt.reason, 300)}")
     if (training := context.recent.get(attempt.number)) is not None:
         lines.append(f"  training: {curve_line(training)}")
+        if shares := found_shares(training.tune_confusion, class_names(context)):
+            lines.append(f"  found of the tuning images: {shares}")
     return "\n".join(lines)

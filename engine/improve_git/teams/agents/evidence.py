@@ -44,8 +44,7 @@ def data_set(context: Context) -> dict[str, Any]:
         "fewest": min(counts),
         "most": max(counts),
         "imbalance": f"{profile['imbalance']:.3g}",
-        "width": profile["width"],
-        "height": profile["height"],
+        "sizes": _sizes(profile["width"], profile["height"]),
         "grey": profile["grey"],
         "mean": ", ".join(f"{value:.3f}" for value in profile["mean"]),
         "std": ", ".join(f"{value:.3f}" for value in profile["std"]),
@@ -55,6 +54,16 @@ def data_set(context: Context) -> dict[str, Any]:
         "label_preserving": ", ".join(context.label_preserving),
         "about": context.about.strip(),
     }
+
+
+def _sizes(width: dict[str, int], height: dict[str, int]) -> str:
+    if width["min"] == width["max"] and height["min"] == height["max"]:
+        return f"all {width['min']} x {height['min']}"
+    told = [
+        f"{axis} {its['min']} to {its['max']} (median {its['median']})"
+        for axis, its in (("width", width), ("height", height))
+    ]
+    return ", ".join(told)
 
 
 def class_names(context: Context) -> list[str]:
