@@ -40,6 +40,13 @@ def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _loaded() -> None:
+    """Have litellm load the rest of itself, which takes longer than the deadlines below."""
+    with serving(says("x")) as server:
+        Hosted(settings(server), Listening()).complete(request())
+
+
 @pytest.fixture
 def observer() -> Listening:
     return Listening()
