@@ -54,7 +54,9 @@ def is_free(error: BaseException) -> bool:
 
 
 def is_about_the_request(error: BaseException) -> bool:
-    """Say whether a 400 may be about an option of the call, rather than about the prompt."""
+    """Say whether a refusal may be about an option of the call, rather than about the prompt."""
+    if _status(error) >= 500:  # as llama.cpp's Python server answers to an option it has not
+        return "response_format" in str(error)
     return _status(error) in (400, 422) and type(error).__name__ not in (
         "ContextWindowExceededError",
         "ContentPolicyViolationError",
