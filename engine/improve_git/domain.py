@@ -13,6 +13,8 @@ PARTS: tuple[Part, ...] = ("train", "tune", "val", "test")
 Role = Literal["architect", "analyst", "data", "model", "train"]  # the last three: the engineers
 ROLES: tuple[Role, ...] = ("architect", "analyst", *COMPONENTS)
 
+UNASSIGNED = "no-assignment"  # the slug where the analyst gave none that can be used
+
 Verdict = Literal["baseline", "measured", "merged", "rejected", "failed"]
 
 Status = Literal[

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from improve_git import gate, trail, words
 from improve_git.briefing import context_of
-from improve_git.domain import FILES, Assignment, Attempt, Context, Outcome
+from improve_git.domain import FILES, UNASSIGNED, Assignment, Attempt, Context, Outcome
 from improve_git.errors import BudgetSpent, RunPaused, TeamError
 from improve_git.git import RefMoved
 from improve_git.history import History, next_number, read_history
@@ -101,7 +101,7 @@ class Loop:
             self.observer.warn(f"{number:04d} no assignment: {error.message}")
             changeable = main.snapshot.settings.agents.components
             component = next(c for c in FILES if c == changeable[number % len(changeable)])
-            assignment = Assignment(component, trail.UNASSIGNED, error.message)
+            assignment = Assignment(component, UNASSIGNED, error.message)
         if assignment is None:
             return None
         trail.assign(self.repo, number, assignment, main.commit, self.team.name)
@@ -143,7 +143,7 @@ class Loop:
         assignment = trail.read_assignment(self.repo, attempt)
         context = self.context(main, attempt.number, self.history())
         try:
-            if assignment.slug == trail.UNASSIGNED:
+            if assignment.slug == UNASSIGNED:
                 raise TeamError(f"no assignment: {assignment.hypothesis}")
             change = self.team.rewrite(assignment, context)
         except TeamError as error:

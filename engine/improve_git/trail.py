@@ -22,7 +22,6 @@ from improve_git.git import ENGINE, NO_COMMIT, Person, Repository
 from improve_git.history import MAIN, TITLES, History, branch_of, read_record
 from improve_git.messages import compose, one_line, trailers
 
-UNASSIGNED = "no-assignment"  # the slug where the analyst gave none that can be used
 _ROLES = {
     "architect": "Project Architect",
     "analyst": "Performance Analyst",

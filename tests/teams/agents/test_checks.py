@@ -6,7 +6,7 @@ from cases import answer, attempt, changed, context_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from improve_git.domain import FILES, Assignment
+from improve_git.domain import FILES, UNASSIGNED, Assignment
 from improve_git.teams.agents.checks import (
     MECHANISMS,
     assignment_schema,
@@ -16,7 +16,6 @@ from improve_git.teams.agents.checks import (
 )
 from improve_git.teams.agents.replies import Unusable
 from improve_git.teams.agents.rounding import scale_of
-from improve_git.trail import UNASSIGNED
 
 CONTEXT = context_of()
 DATA = CONTEXT.files["data.py"]

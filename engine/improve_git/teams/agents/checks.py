@@ -6,12 +6,11 @@ import unicodedata
 from typing import Any
 
 from improve_git.contract import check, same_code
-from improve_git.domain import FILES, Assignment, Component, Context
+from improve_git.domain import FILES, UNASSIGNED, Assignment, Component, Context
 from improve_git.messages import one_line
 from improve_git.teams.agents.lessons import barred
 from improve_git.teams.agents.replies import Unusable, read_json
 from improve_git.teams.agents.rounding import Scale
-from improve_git.trail import UNASSIGNED
 
 MECHANISMS = (
     "augmentation",
