@@ -105,6 +105,7 @@ def test_from_init_to_replay(tmp_path: Path) -> None:
     assert list(reader.read) == asked
     assert all(ABOUT in text for text in reader.read.values())
     assert not any((tmp_path / "asked" / ".improve" / "inbox").iterdir())
+    assert not (tmp_path / "asked-inbox").exists()
     prompts = improve_git(tmp_path, "show", "2", "--prompts", "-C", "asked").stdout
     assert "0002-data-1  inbox" in prompts and "Set data anew" in prompts
 

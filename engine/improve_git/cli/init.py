@@ -1,6 +1,7 @@
 """improve-git init: a new pipeline repository for a data set."""
 
 import shlex
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -68,6 +69,9 @@ def command(images: str, words: tuple[str, ...], dry_run: bool, about: TextIO | 
         return open_team(settled, settings, state, Display(console), partial(sheet, found))
 
     repo = creation.create(found, team_at)
+    if settled.llm.folder and not found.settings.llm.folder:
+        with suppress(OSError):  # something else lies in it
+            Path(settled.llm.folder).rmdir()
     subject = repo.log("-1")[0].subject
     where = shlex.quote(str(target if target.is_absolute() else f"./{target}"))
     console.print(f"\n{subject}\npipeline: {repo.folder}\nnext: improve-git run -C {where}",
