@@ -126,6 +126,7 @@ def test_a_pipeline_whose_images_are_gone(example: ExampleTrail, tmp_path: Path)
     assert states(example.repo.folder) == {
         "pipeline": "ok",
         "settings": "ok",
+        "agents": "ok",
         "images": "missing",
         "packs": "note",
         "records": "ok",
