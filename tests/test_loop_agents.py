@@ -178,6 +178,7 @@ def test_a_team_is_told_how_it_is_steered_and_what_was_tried(world: Callable[...
     assert context.score == 0.8
     assert context.training is not None and context.training.seconds == 1.5
     assert set(context.recent) == {1, 2}
+    assert context.rewritten[2] == (source("train", 0.2), WORSE)
 
 
 def test_a_users_own_commit_on_the_branch_stands(world: Callable[..., World]) -> None:

@@ -72,6 +72,7 @@ def context_of(
         smallest_gain=_smallest_gain(snapshot, measured),
         training=training_of(measured),
         recent=_recent(pipeline, decided),
+        rewritten=_rewritten(pipeline, decided),
         tried=_tried(pipeline, decided, history.tip),
         stop_seconds=safety_stop(snapshot.settings, usual_seconds),
         trainings_left=max(0, snapshot.settings.budget.iterations - len(decided)),
@@ -140,6 +141,19 @@ def _matrix(value: object) -> list[list[int]]:
 def _recent(pipeline: Pipeline, decided: Sequence[Attempt]) -> dict[int, Training]:
     told = {a.number: training_of(read_record(pipeline.repo, a.record)) for a in decided[-NEWEST:]}
     return {number: training for number, training in told.items() if training}
+
+
+def _rewritten(pipeline: Pipeline, decided: Sequence[Attempt]) -> dict[int, tuple[str, str]]:
+    newest = [attempt for attempt in decided[-NEWEST:] if attempt.base and attempt.commit]
+    revs = [(a, rev) for a in newest for rev in (a.base, a.commit)]
+    blobs = iter(pipeline.repo.blob_names([f"{rev}:{FILES[a.component]}" for a, rev in revs]))
+    pairs = {attempt.number: (next(blobs), next(blobs)) for attempt in newest}
+    read = pipeline.repo.read_blob
+    return {
+        number: (read(old), read(new))
+        for number, (old, new) in pairs.items()
+        if old and new and old != new
+    }
 
 
 def _tried(pipeline: Pipeline, decided: Sequence[Attempt], main: str) -> dict[int, str]:

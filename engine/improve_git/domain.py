@@ -140,6 +140,8 @@ class Context:
     smallest_gain: float | None = None  # a gain below it can be luck; None: unknown
     training: Training | None = None  # main's
     recent: dict[int, Training] = field(default_factory=dict)  # of the newest attempts, by number
+    # The file of each of the newest attempts, before and after.
+    rewritten: dict[int, tuple[str, str]] = field(default_factory=dict)
     # What was tried on exactly main's other two files, and not merged: number -> the file.
     tried: dict[int, str] = field(default_factory=dict)
     machine: Machine = Machine(1, 2**33)

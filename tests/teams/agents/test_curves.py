@@ -25,8 +25,7 @@ def test_a_curve_tells_the_gap_the_best_epoch_and_the_pace():
         "epoch": "1", "loss": "1", "train": "82.0 %", "tune": "70.0 %", "lr": "0.001",
     }  # fmt: skip
     assert curve_line(training_of(stopped_by="clock")) == (
-        "5 epochs, train 90.0 %, tune 82.0 %, best tune 84.0 % in epoch 3, 50 s, "
-        "stopped by the clock"
+        "5 epochs, train 90.0 %, tune 70.0, 78.0, 84.0, 83.0, 82.0 %, 50 s, stopped by the clock"
     )
 
 

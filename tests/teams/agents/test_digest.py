@@ -19,14 +19,17 @@ def test_a_short_history_is_told_in_detail_newest_first():
         attempt(1, "merged", score=0.8312),
         attempt(2, "failed", component="model", mechanism="", slug="wider", subject=""),
     ]
-    assert told(context_of(attempts=attempts, recent={1: training_of()})) == {
+    rewritten = {1: ("SIDE = 96\nFLIP = True\n", "SIDE = 160  # larger\nBATCH: int = 16\n")}
+    context = context_of(attempts=attempts, recent={1: training_of()}, rewritten=rewritten)
+    assert told(context) == {
         "detailed": [
             "0002 model: wider: failed: timeout: not done after 240 s\n"
             "  idea: Idea 2 should help.",
             "0001 data, augmentation: idea-1: merged, +1.5 points (+0.8 points expected)\n"
             "  idea: Idea 1 should help.\n"
             "  change: Carry out idea 1\n"
-            "  training: 5 epochs, train 90.0 %, tune 82.0 %, best tune 84.0 % in epoch 3, 50 s\n"
+            "  settings: SIDE 96 -> 160, BATCH 16 (new), FLIP (gone)\n"
+            "  training: 5 epochs, train 90.0 %, tune 70.0, 78.0, 84.0, 83.0, 82.0 %, 50 s\n"
                 "  found of the tuning images: cat 88 %, dog 69 %, owl 97 %",
         ],
         "brief": [],

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from improve_git.domain import Attempt, Component, Context
 from improve_git.llm.reckoning import tokens as tokens_of
 from improve_git.messages import one_line
+from improve_git.teams.agents.constants import changed_constants
 from improve_git.teams.agents.curves import curve_line, found_shares
 from improve_git.teams.agents.evidence import class_names
 from improve_git.teams.agents.lessons import outcome_of, settled
@@ -81,6 +82,9 @@ def _detail(attempt: Attempt, context: Context, scale: Scale) -> str:
     if attempt.subject:
         told = f"{attempt.subject}. {attempt.body}" if attempt.body else attempt.subject
         lines.append(f"  change: {one_line(told, 300)}")
+    before, after = context.rewritten.get(attempt.number, ("", ""))
+    if settings := changed_constants(before, after):
+        lines.append(f"  settings: {settings}")
     if attempt.verdict == "failed" and len(attempt.reason) > 100:
         lines.append(f"  reason: {one_line(attempt.reason, 300)}")
     if (training := context.recent.get(attempt.number)) is not None:

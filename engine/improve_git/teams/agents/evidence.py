@@ -18,6 +18,7 @@ from improve_git.teams.agents.curves import (
     found_worst,
     positive,
     seconds_text,
+    tune_lost,
 )
 from improve_git.teams.agents.lessons import barred, by_component, calibration, streak
 from improve_git.teams.agents.rounding import Scale
@@ -101,9 +102,11 @@ def incumbent(context: Context, scale: Scale) -> dict[str, Any]:
         if context.score is None
         else scale.smallest_gain(context.score, context.profile["parts"]["val"]),
         "step": scale.size(scale.step),
+        "hidden_images": context.profile["parts"]["val"],
         "tune_images": context.profile["parts"]["tune"],
         "tune_noise": _tune_noise(context),
         "curve": curve_facts(training) if training else None,
+        "level": _is_level(context),
         "class_count": len(names),
         "chance_loss": chance_loss(training, len(names)) if training else None,
         "seconds": seconds_text(training.seconds) if training else None,
@@ -160,11 +163,23 @@ def failure(outcome: Outcome, context: Context) -> dict[str, Any]:
 
 def _tune_noise(context: Context) -> str | None:
     """Return the standard error of the best tuning accuracy, in points; None where none is."""
+    error = _tune_error(context)
+    return None if error is None else f"{100 * error:.1f} points"
+
+
+def _is_level(context: Context) -> bool:
+    """Say whether the last tuning accuracy is within one standard error of the best."""
+    error = _tune_error(context)
+    lost = tune_lost(context.training) if context.training else None
+    return error is not None and lost is not None and lost <= error
+
+
+def _tune_error(context: Context) -> float | None:
     best = best_tune(context.training) if context.training else None
     images = context.profile["parts"]["tune"]
     if best is None or not 0 <= best <= 1 or images < 1:
         return None
-    return f"{100 * standard_error(images, best):.1f} points"
+    return standard_error(images, best)
 
 
 def _train_counts(context: Context) -> Sequence[int]:
