@@ -140,7 +140,7 @@ def check_isolation(settings: "SandboxSettings") -> Check:
     if not why:
         return Check("isolation", "ok", "bubblewrap holds (probed)")
     fix = "" if shutil.which("bwrap") else "apt install bubblewrap"
-    return Check("isolation", "missing", f"the process sandbox runs unisolated: {why}",
+    return Check("isolation", "missing", f"none, so only the playbook's own files run: {why}",
                  fix, "" if settings.allow_unisolated else "process")  # fmt: skip
 
 

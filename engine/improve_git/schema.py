@@ -127,7 +127,9 @@ class SandboxSettings:
     shm: str = "1g"
     output: str = "2g"
     gpus: str = "all"  # all, none, or numbers such as "0,1"
-    allow_unisolated: bool = True  # whether to run where no isolation can be established
+    # Whether files that are not the playbook's own run where no isolation can be established.
+    allow_unisolated: bool = False
+    runtime: str | None = None  # Docker's, such as runsc (gVisor); None: the engine's default
 
 
 @dataclass

@@ -17,6 +17,7 @@ from improve_git.history import read_record
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot
 from improve_git.sandboxes.base import Limits, PredictJob, Sandbox, TrainJob
+from improve_git.trust import check_trust
 
 if TYPE_CHECKING:
     from improve_git.datasets.dataset import DataSet
@@ -99,6 +100,7 @@ class Bench:
             The outcome and, where it is ok, float32 logits of shape (N, classes).
         """
         settings = snapshot.settings
+        check_trust(snapshot.files, self.sandbox, settings.sandbox.allow_unisolated)
         job = PredictJob(
             files=snapshot.files,
             pack=pack,
@@ -114,6 +116,7 @@ class Bench:
         from improve_git.weights import at_hand
 
         settings = snapshot.settings
+        check_trust(snapshot.files, self.sandbox, settings.sandbox.allow_unisolated)
         models = at_hand(settings.weights)
         weights_out = self.pipeline.weights_file(self.key(snapshot))
         weights_out.parent.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,8 @@ from improve_git.domain import Outcome
 if TYPE_CHECKING:
     import numpy as np
 
+UNISOLATED = "process-unisolated"  # the sandbox that is none
+
 Event = dict[str, Any]
 OnEvent = Callable[[Event], None]
 

@@ -44,7 +44,13 @@ class DockerSandbox:
 
     name = "docker"
 
-    def __init__(self, base_image: str | None, gpus: str, on_line: "Callable[[str], None]") -> None:
+    def __init__(
+        self,
+        base_image: str | None,
+        gpus: str,
+        on_line: "Callable[[str], None]",
+        runtime: str | None = None,
+    ) -> None:
         try:
             self._client = docker.from_env()
             self._client.ping()
@@ -54,6 +60,7 @@ class DockerSandbox:
                 f"no Docker engine answers ({one_line(str(error), 120)})",
                 "start Docker, or choose sandbox=process",
             ) from error
+        self._runtime = _known_runtime(about, runtime)
         made = recipe(base_image)
         self._image = _ensure_image(self._client, made, on_line)
         self.image = f"{made.tag}@{self._image.removeprefix('sha256:')[:12]}"
@@ -113,6 +120,7 @@ class DockerSandbox:
         }
         return {
             "network_mode": "none",
+            "runtime": self._runtime,
             "read_only": True,
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
@@ -271,6 +279,19 @@ def demultiplex(data: bytes) -> tuple[list[tuple[Stream, bytes]], bytes]:
 def _read_only(place: str, path: Path) -> Mount:
     # A mount, not a bind: it fails where the path is missing, and takes any name.
     return Mount(target=place, source=str(path.resolve()), type="bind", read_only=True)
+
+
+def _known_runtime(about: dict[str, Any], runtime: str | None) -> str | None:
+    """Return a runtime that the engine has; raises SandboxError for any other."""
+    known = sorted(about.get("Runtimes") or {})
+    if runtime is None or runtime in known:
+        return runtime
+    raise SandboxError(
+        f"this Docker engine has no runtime {runtime!r}, only {', '.join(known)}",
+        f"install it and name it in /etc/docker/daemon.json, or sandbox.runtime={known[0]}"
+        if known
+        else "leave sandbox.runtime out",
+    )
 
 
 def _device_requests(about: dict[str, Any], gpus: str) -> list[DeviceRequest]:

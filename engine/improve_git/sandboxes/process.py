@@ -1,8 +1,9 @@
 """The process sandbox: the harness in a child process, under bubblewrap where that isolates.
 
 Where it does not, the same harness runs as a plain child with a clean environment, and the
-sandbox's name says so: ``process-unisolated``. Memory and processes are bounded by polling the
-tree, which is best effort; address-space limits would break CUDA.
+sandbox's name says so: ``process-unisolated``. Memory and tasks are bounded by a control group
+where one may be made, and by polling the tree, which alone is best effort; address-space limits
+would break CUDA.
 """
 
 import os
@@ -23,8 +24,15 @@ import psutil
 from improve_git.domain import Outcome, Status
 from improve_git.errors import SandboxError
 from improve_git.files import shipped
-from improve_git.sandboxes import bubblewrap, session
-from improve_git.sandboxes.base import Limits, OnEvent, PredictJob, TrainJob, ignore_event
+from improve_git.sandboxes import bubblewrap, cgroups, session
+from improve_git.sandboxes.base import (
+    UNISOLATED,
+    Limits,
+    OnEvent,
+    PredictJob,
+    TrainJob,
+    ignore_event,
+)
 from improve_git.sandboxes.environment import LABEL, environment
 from improve_git.sandboxes.job import Layout, clear_folders, lay_out
 from improve_git.sandboxes.probe import probe
@@ -51,7 +59,7 @@ class ProcessSandbox:
         self._gpus = gpus
         self._harness = shipped("sandbox") / "harness"
         self.why_unisolated = self._probe() if isolate else "it was not asked for"
-        self.name = "process-unisolated" if self.why_unisolated else "process"
+        self.name = UNISOLATED if self.why_unisolated else "process"
 
     def train(self, job: TrainJob, on_event: OnEvent = ignore_event) -> Outcome:
         """See Sandbox."""
@@ -70,6 +78,7 @@ class ProcessSandbox:
         left = [process for process in psutil.process_iter() if _is_labelled(process, label_prefix)]
         for process in left:
             _kill(process)
+        cgroups.clear(label_prefix)
         clear_folders(label_prefix)
         return len(left)
 
@@ -93,7 +102,7 @@ class ProcessSandbox:
         argv = bubblewrap.command(layout, self._harness, job.limits, variables, self._gpus)
         entry = f"{bubblewrap.HARNESS}/__main__.py"
         python = [sys.executable, "-P", "-s", "-B", entry, layout.phase, "/job"]
-        return Tree([*argv, *python], {}, job.limits)
+        return Tree([*argv, *python], {}, job.limits, cgroup=_cgroup(job))
 
     def _start_plain(self, layout: Layout, job: TrainJob | PredictJob) -> "Tree":
         for place, path in layout.mounts.items():
@@ -106,7 +115,8 @@ class ProcessSandbox:
         if self._gpus != "all":
             variables["CUDA_VISIBLE_DEVICES"] = "" if self._gpus == "none" else self._gpus
         python = [sys.executable, "-P", "-s", "-B", str(self._harness / "__main__.py")]
-        tree = Tree([*python, layout.phase, str(layout.folder)], variables, job.limits, scratch)
+        command = [*python, layout.phase, str(layout.folder)]
+        tree = Tree(command, variables, job.limits, scratch, _cgroup(job))
         tree.limit_files(job.limits.scratch_bytes)
         return tree
 
@@ -120,15 +130,25 @@ class Tree:
         variables: dict[str, str],
         limits: Limits,
         plain_in: Path | None = None,
+        cgroup: cgroups.Cgroup | None = None,
     ) -> None:
-        """Start a command; ``plain_in`` is the folder to run in where nothing isolates it."""
+        """Start a command.
+
+        Args:
+            command: to be run.
+            variables: its whole environment.
+            limits: what the tree may use.
+            plain_in: the folder to run in where nothing isolates it.
+            cgroup: what bounds it besides; ended with the tree.
+        """
         self._limits = limits
+        self._cgroup = cgroup
         self._has_supervisor = plain_in is not None
         self._peak = 0
         self._polled = 0.0
         self._seen: dict[int, psutil.Process] = {}
         self._process = subprocess.Popen(
-            command,
+            cgroup.command(command) if cgroup else command,
             env=variables,
             cwd=plain_in or "/",
             stdin=subprocess.PIPE,
@@ -207,7 +227,10 @@ class Tree:
             _kill(process)
         # The kernel ends a namespace in its own time after its first process.
         psutil.wait_procs(self._seen.values(), timeout=_END_SECONDS)
-        return Ending(None if killed else (code if code >= 0 else 128 - code))
+        starved = self._cgroup is not None and self._cgroup.out_of_memory()
+        if self._cgroup:
+            self._cgroup.remove()
+        return Ending(None if killed else (code if code >= 0 else 128 - code), starved)
 
     def _processes(self) -> list[psutil.Process]:
         try:
@@ -217,6 +240,10 @@ class Tree:
         # psutil tells a process from a later one with the same number by its time of creation.
         self._seen |= {process.pid: process for process in found}
         return found
+
+
+def _cgroup(job: TrainJob | PredictJob) -> cgroups.Cgroup | None:
+    return cgroups.make(job.label, job.limits.memory_bytes, job.limits.processes)
 
 
 def _kill(process: psutil.Process) -> None:

@@ -33,7 +33,7 @@ def open_sandbox(settings: "SandboxSettings", on_line: Callable[[str], None]) ->
 def _docker(settings: "SandboxSettings", on_line: Callable[[str], None]) -> Sandbox:
     from improve_git.sandboxes.docker import DockerSandbox
 
-    sandbox = DockerSandbox(settings.base_image, settings.gpus, on_line)
+    sandbox = DockerSandbox(settings.base_image, settings.gpus, on_line, settings.runtime)
     on_line(f"sandbox: docker ({sandbox.image})")
     return sandbox
 
@@ -42,11 +42,6 @@ def _process(settings: "SandboxSettings", on_line: Callable[[str], None], why: s
     from improve_git.sandboxes.process import ProcessSandbox
 
     sandbox = ProcessSandbox(settings.gpus)
-    if sandbox.why_unisolated and not settings.allow_unisolated:
-        raise SandboxError(
-            f"the process sandbox does not isolate here: {sandbox.why_unisolated}",
-            "install bubblewrap or Docker, or set sandbox.allow_unisolated=true",
-        )
     if sandbox.why_unisolated:
         on_line(f"sandbox: process, UNISOLATED ({sandbox.why_unisolated}){why}")
     else:
