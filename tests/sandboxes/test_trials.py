@@ -16,6 +16,7 @@ import pytest
 
 import pipelines
 from improve_git.domain import Outcome
+from improve_git.errors import SandboxError
 from improve_git.sandboxes.base import Limits, PredictJob, Sandbox, TrainJob
 from improve_git.sandboxes.environment import LABEL
 
@@ -46,6 +47,15 @@ def open_docker() -> Sandbox:
             pytest.fail(f"{reason}; in CI the Docker tests must run", pytrace=False)
         pytest.skip(reason)
     return DockerSandbox(base, "none", print)
+
+
+def test_a_runtime_that_the_engine_lacks_is_an_error_with_its_fix() -> None:
+    open_docker()  # or skips
+    from improve_git.sandboxes.docker import DockerSandbox
+
+    with pytest.raises(SandboxError, match="this Docker engine has no runtime 'no-such'") as told:
+        DockerSandbox(None, "none", print, runtime="no-such")
+    assert "sandbox.runtime=" in told.value.fix
 
 
 def open_process() -> Sandbox:
