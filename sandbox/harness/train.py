@@ -122,6 +122,8 @@ def _dry_run(stage: Stage, model: nn.Module, train_loader: Any, tune_loader: Any
     count = 0
     for batch in islice(train_loader, DRY_BATCHES):
         images, targets = _checked_batch(stage, batch, "train_loader", soft=True)
+        if count == 0:  # told before it can run out of memory
+            stage.frames.event("batch", shape=" x ".join(map(str, images.shape)))
         loss = functional.cross_entropy(
             _checked_logits(stage, model(images.to(device)), len(images)).float(),
             targets.to(device),

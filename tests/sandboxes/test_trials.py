@@ -166,6 +166,7 @@ def test_a_trial_from_images_to_predictions(bench: Bench) -> None:
         "shape": "[3, 8, 8]",
         "stopped_by": "clock",
     }
+    assert trained.info["batch"].endswith(" x 3 x 8 x 8")
     assert trained.log_tail == "a line for the log"
     assert 0 < trained.seconds < trained.wall_seconds
     assert trained.peak_memory_bytes and 100 << 20 < trained.peak_memory_bytes < 3 << 30

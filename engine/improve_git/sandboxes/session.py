@@ -6,6 +6,7 @@ What it sends is bounded, checked and classified; nothing it says is believed be
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ MAX_EVENT_BYTES = 16 << 20  # of all events of a phase together
 MAX_CURVE = 5000  # epochs that are kept
 GRACE_SECONDS = 10.0  # for the child to end by itself after its result
 _TICK_SECONDS = 0.25
+_SHAPE = re.compile(r"\d{1,6}( x \d{1,6}){3}")
 
 # What the harness may say of the candidate; everything else is for the engine to find.
 _TELLABLE: tuple[Status, ...] = ("ok", "invalid", "crashed", "out-of-memory", "bad-predictions")
@@ -158,6 +160,7 @@ class _Session:
         self._tail = Tail()
         self._curve: list[dict[str, Any]] = []
         self._result: dict[str, Any] | None = None
+        self._info: dict[str, str] = {}  # the shape of the first training batch
         self._ready = False  # whether the candidate's own code had begun
 
     def run(self, start: Callable[[], Child]) -> Outcome:
@@ -236,6 +239,8 @@ class _Session:
         elif name == "phase" and (not self._seeing or event.get("name") in _PREDICT_PHASES):
             known = {key: event[key] for key in ("name", "seconds") if key in event}
             self._on_event({"event": "phase"} | known)
+        elif name == "batch" and _SHAPE.fullmatch(str(event.get("shape"))):
+            self._info["batch"] = str(event["shape"])
         elif name == "epoch" and not self._seeing and len(self._curve) < MAX_CURVE:
             self._curve.append({key: value for key, value in event.items() if key != "event"})
             self._on_event(event)
@@ -262,7 +267,7 @@ class _Session:
             peak_memory_bytes=peak,
             stopped_by="clock" if told.get("stopped_by") == "clock" else "",
             log_tail="" if self._seeing else self._tail.text(),
-            info={} if self._seeing else scalars(result.get("info")),
+            info={} if self._seeing else scalars(result.get("info")) | self._info,
         )
 
     def _judged(self, halt: _Halt | None, ending: Ending) -> tuple[Status, str, str]:

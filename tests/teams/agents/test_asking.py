@@ -29,7 +29,7 @@ WEIRD = ["a`b", "```", "x\ny", "\u202ertl", "", "{{ 7 * 7 }}", "{% if %}", "n\0l
 FAILURES = [
     Outcome("crashed", "ValueError: x (train.py:3)", detail="Traceback\n" * 2000),
     Outcome("invalid", "two\nlines", detail="```\nnot the end"),
-    Outcome("out-of-memory", peak_memory_bytes=7 * 2**30),
+    Outcome("out-of-memory", peak_memory_bytes=7 * 2**30, info={"batch": "64 x 3 x 224 x 224"}),
     Outcome("out-of-memory"),
     Outcome("timeout", curve=[{"epoch": 1}, {"epoch": 2}], seconds=240.0),
     Outcome("timeout"),
@@ -289,7 +289,11 @@ def test_a_repair_tells_what_went_wrong():
     crash = told("train", 0)
     assert "Status: crashed" in crash and "```\nValueError: x (train.py:3)\n```" in crash
     assert "characters left out" in crash and len(crash) < 15_000
-    assert "It had taken 7.0 GiB; the limit is 8.0 GiB.\nLower the batch size" in told("data", 2)
+    assert (
+        "It had taken 7.0 GiB; the limit is 8.0 GiB. A training batch was 64 x 3 x 224 x 224 "
+        in (told("data", 2))
+    )
+    assert "the limit is 8.0 GiB.\nLower the batch size" in told("data", 3)
     assert "The batch size is data.py's: make the network smaller" in told("model", 3)
     assert "2 epochs were done, 120 s an epoch; the safety stop is 240 s." in told("train", 4)
     assert "Not one epoch was done; the safety stop is 240 s." in told("train", 5)

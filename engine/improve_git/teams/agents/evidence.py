@@ -152,6 +152,7 @@ def failure(outcome: Outcome, context: Context) -> dict[str, Any]:
         "reason": one_line(outcome.reason, 500),
         "detail": _middle_out((outcome.detail or outcome.log_tail).strip(), MOST_DETAIL),
         "peak": _gib(outcome.peak_memory_bytes),
+        "batch": one_line(str(outcome.info.get("batch", "")), 40),
         "memory": _gib(context.machine.memory_bytes),
         "epochs": epochs,
         "seconds_per_epoch": seconds_text(outcome.seconds, epochs)
