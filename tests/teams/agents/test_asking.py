@@ -229,7 +229,7 @@ def test_a_training_that_the_clock_stopped_or_that_still_rose_is_told():
     assert "stopped by the clock before its end" in text
     rising = training_of(curve=training_of().curve[:3])
     text = asking.assign(context_of(training=rising), TOKENS, False)
-    assert "in epoch 3, the last: it may still be rising" in text
+    assert "in epoch 3, the last: only a longer plan could show more" in text
 
 
 @pytest.mark.parametrize("classes", [("left", "right"), ("6", "9")])
@@ -297,6 +297,7 @@ def test_a_repair_tells_what_went_wrong():
     assert "The batch size is data.py's: make the network smaller" in told("model", 3)
     assert "2 epochs were done, 120 s an epoch; the safety stop is 240 s." in told("train", 4)
     assert "Not one epoch was done; the safety stop is 240 s." in told("train", 5)
+    assert "Main's own training takes 50 s" in told("train", 5)
     assert "Predictions were not finite" in told("train", 6)
 
 

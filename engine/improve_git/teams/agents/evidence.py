@@ -158,6 +158,7 @@ def failure(outcome: Outcome, context: Context) -> dict[str, Any]:
         "seconds_per_epoch": seconds_text(outcome.seconds, epochs)
         if epochs and positive(outcome.seconds)
         else None,
+        "main_seconds": seconds_text(context.training.seconds) if context.training else None,
         "limit": None if limit is None else f"{limit:.3g}",
     }
 
