@@ -1,4 +1,5 @@
 import json
+import shutil
 import stat
 import tempfile
 from pathlib import Path
@@ -6,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import pipelines
+from improve_git.domain import Outcome
 from improve_git.errors import SandboxError
 from improve_git.sandboxes.base import Limits, TrainJob
-from improve_git.sandboxes.job import clear_folders, lay_out
+from improve_git.sandboxes.job import clear_folders, lay_out, not_to_blame
 
 LIMITS = Limits(10, 1 << 20, 10, 1 << 20, 1 << 20, 1 << 20, 2.0)
 
@@ -58,6 +60,19 @@ def test_what_the_sandbox_could_not_read_is_named_with_its_fix(job: TrainJob) ->
         pass
     assert caught.value.message == f"{labels} cannot be read by the sandbox's user"
     assert caught.value.fix == f"chmod -R a+rX {job.packs / 'train'}"
+
+
+def test_a_candidate_is_not_to_blame_where_something_cleans_the_temporary_folder(
+    job: TrainJob,
+) -> None:
+    crashed, fine = Outcome("crashed", "No module named 'data'"), Outcome("ok")
+    with lay_out(job) as layout:
+        assert not_to_blame(crashed, layout) is crashed
+        shutil.rmtree(layout.folder)
+        assert not_to_blame(fine, layout) is fine
+        assert not_to_blame(crashed, layout) == Outcome(
+            "sandbox-error", f"{layout.folder} was removed while it was in use"
+        )
 
 
 def test_folders_of_killed_engines_are_cleared_by_label(job: TrainJob, tmp_path: Path) -> None:

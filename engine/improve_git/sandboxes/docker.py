@@ -18,7 +18,7 @@ from improve_git.sandboxes.base import Limits, OnEvent, PredictJob, TrainJob, ig
 from improve_git.sandboxes.environment import environment
 from improve_git.sandboxes.frames import one_line
 from improve_git.sandboxes.image import BASE_VARIABLE, Recipe, recipe, without_credentials
-from improve_git.sandboxes.job import Layout, clear_folders, lay_out
+from improve_git.sandboxes.job import Layout, clear_folders, lay_out, not_to_blame
 from improve_git.sandboxes.session import Ending, Stream
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class DockerSandbox:
         """See Sandbox."""
         with lay_out(job) as layout:
             try:
-                return session.train(lambda: self._start(layout, job), job, on_event)
+                outcome = session.train(lambda: self._start(layout, job), job, on_event)
+                return not_to_blame(outcome, layout)
             except _ENGINE_ERRORS as error:
                 return session.failed(error)
 
@@ -80,7 +81,8 @@ class DockerSandbox:
         """See Sandbox."""
         with lay_out(job) as layout:
             try:
-                return session.predict(lambda: self._start(layout, job), job, on_event)
+                outcome, logits = session.predict(lambda: self._start(layout, job), job, on_event)
+                return not_to_blame(outcome, layout), logits
             except _ENGINE_ERRORS as error:
                 return session.failed(error), None
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from improve_git.domain import FILES
+from improve_git.domain import FILES, Outcome
 from improve_git.errors import SandboxError
 from improve_git.sandboxes.base import PredictJob, TrainJob
 
@@ -66,6 +66,16 @@ def lay_out(job: TrainJob | PredictJob) -> Iterator[Layout]:
         yield Layout(phase, folder, mounts, isinstance(job, TrainJob) and bool(job.weights))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def not_to_blame(outcome: Outcome, layout: Layout) -> Outcome:
+    """Return an outcome, as the sandbox's own error where its job's files are gone meanwhile.
+
+    Temporary folders are cleaned by all sorts of programs, and no candidate can help that.
+    """
+    if outcome.status == "ok" or all((layout.folder / "code" / f).exists() for f in FILES.values()):
+        return outcome
+    return Outcome("sandbox-error", f"{layout.folder} was removed while it was in use")
 
 
 def clear_folders(label_prefix: str) -> int:

@@ -34,7 +34,7 @@ from improve_git.sandboxes.base import (
     ignore_event,
 )
 from improve_git.sandboxes.environment import LABEL, environment
-from improve_git.sandboxes.job import Layout, clear_folders, lay_out
+from improve_git.sandboxes.job import Layout, clear_folders, lay_out, not_to_blame
 from improve_git.sandboxes.probe import probe
 from improve_git.sandboxes.session import Ending, Stream
 
@@ -64,14 +64,16 @@ class ProcessSandbox:
     def train(self, job: TrainJob, on_event: OnEvent = ignore_event) -> Outcome:
         """See Sandbox."""
         with lay_out(job) as layout:
-            return session.train(lambda: self._start(layout, job), job, on_event)
+            outcome = session.train(lambda: self._start(layout, job), job, on_event)
+            return not_to_blame(outcome, layout)
 
     def predict(
         self, job: PredictJob, on_event: OnEvent = ignore_event
     ) -> "tuple[Outcome, np.ndarray[Any, np.dtype[np.float32]] | None]":
         """See Sandbox."""
         with lay_out(job) as layout:
-            return session.predict(lambda: self._start(layout, job), job, on_event)
+            outcome, logits = session.predict(lambda: self._start(layout, job), job, on_event)
+            return not_to_blame(outcome, layout), logits
 
     def clear_leftovers(self, label_prefix: str) -> int:
         """See Sandbox. Processes are found by the label in their environment."""
