@@ -21,6 +21,8 @@ def test_what_keeps_the_contract_passes():
     assert contract.check({**GOOD, "model.py": more}) == []
     nested = GOOD["train.py"].replace("...", "\n    def batches(): yield 1\n    return model")
     assert contract.check({**GOOD, "train.py": nested}) == []
+    foreign = GOOD["train.py"] + "# größer als σ\nLABEL = 'größer als σ'\n"
+    assert contract.check({**GOOD, "train.py": foreign}) == []
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,7 @@ def test_what_keeps_the_contract_passes():
             "line 3: holds the invisible character U+202E",
         ),
         ("data.py", GOOD["data.py"] + "# \u2066\n", "U+2066"),
+        ("data.py", GOOD["data.py"] + "l\u043ess = 1\n", "line 3: the name 'l\\u043ess' is not"),
         ("data.py", GOOD["data.py"] + "#" * 200_000, "at most 200,000"),
         ("data.py", GOOD["data.py"] + "# \udc80", "no UTF-8"),
         ("data.py", "x = " + "(" * 5000 + ")" * 5000, "data.py: "),

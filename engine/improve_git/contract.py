@@ -4,6 +4,8 @@ What only shows when the code runs (shapes, types, weights that load back) is th
 """
 
 import ast
+import io
+import tokenize
 import unicodedata
 from collections.abc import Iterator
 
@@ -58,6 +60,7 @@ def _check_file(source: str, functions: dict[str, tuple[str, ...]]) -> list[str]
         return [f"line {error.lineno}: not Python: {error.msg}"]
     except (ValueError, RecursionError, MemoryError) as error:
         return [f"cannot be parsed: {error or type(error).__name__}"]
+    breaches += _check_names(source)
     breaches += _check_imports(tree)
     for function, parameters in functions.items():
         breaches += _check_function(tree, function, parameters)
@@ -78,6 +81,20 @@ def _check_text(source: str) -> Iterator[str]:
             if unicodedata.category(character) in ("Cc", "Cf") and character not in _SPACES:
                 yield f"line {number}: holds the invisible character U+{ord(character):04X}: remove"
                 return
+
+
+def _check_names(source: str) -> Iterator[str]:
+    """Names are ASCII: letters of other alphabets look the same to a reader and are not."""
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type == tokenize.NAME and not token.string.isascii():
+                yield (
+                    f"line {token.start[0]}: the name {token.string!a} is not plain ASCII; "
+                    "write it with the letters a to z"
+                )
+                return
+    except (tokenize.TokenError, SyntaxError) as error:
+        yield f"cannot be read: {error}"
 
 
 def _check_imports(tree: ast.Module) -> Iterator[str]:
