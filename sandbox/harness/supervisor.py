@@ -7,6 +7,7 @@ that the engine was killed or wants the sandbox gone.
 
 import ctypes
 import os
+import platform
 import resource
 import select
 import signal
@@ -19,6 +20,9 @@ from typing import NoReturn
 _PR_SET_PDEATHSIG = 1
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
+# The number of keyctl, for which the C library has no function.
+_KEYCTL = {"x86_64": 250, "aarch64": 219}
+_JOIN_SESSION_KEYRING = 1
 
 
 def supervise(work: Callable[[int], None]) -> NoReturn:
@@ -30,6 +34,7 @@ def supervise(work: Callable[[int], None]) -> NoReturn:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)  # orphans become children of this process
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _leave_keyring(libc)
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
@@ -49,6 +54,15 @@ def supervise(work: Callable[[int], None]) -> NoReturn:
     code = _wait(child, wake_read)
     _kill_descendants()
     os._exit(code)
+
+
+def _leave_keyring(libc: ctypes.CDLL) -> None:
+    """Join an empty session keyring: the engine's, with the user's tickets, would be inherited.
+
+    Where the call is forbidden, as in a container, the keyring cannot be read either.
+    """
+    if platform.machine() in _KEYCTL:
+        libc.syscall(_KEYCTL[platform.machine()], _JOIN_SESSION_KEYRING, None)
 
 
 def _keep_stdout_for_frames() -> int:

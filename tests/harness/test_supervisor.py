@@ -1,5 +1,6 @@
 """The supervisor alone, around small pieces of work: whatever they do, nothing is left."""
 
+import platform
 import subprocess
 import sys
 import time
@@ -79,3 +80,30 @@ def test_the_end_of_standard_input_ends_everything(work: str) -> None:
         assert process.wait(10) == 130
         gone, alive = psutil.wait_procs(found, timeout=5)
     assert (len(gone), alive) == (len(found), [])
+
+
+READ_KEYS = """
+import ctypes
+libc = ctypes.CDLL(None)
+def keys():
+    found = (ctypes.c_int32 * 64)()
+    size = libc.syscall(250, 11, -3, found, ctypes.sizeof(found), 0)
+    return list(found[:max(0, size) // 4])
+mine = libc.syscall(248, b"user", b"improve-git-test", b"secret", 6, -3)
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the numbers of system calls differ")
+def test_the_engine_s_keyring_is_not_inherited() -> None:
+    work = "def work(out):\n os.write(out, str(mine in keys()).encode())\n"
+    before = "print(mine in keys(), flush=True)\n"
+    program = f"{PRELUDE}{READ_KEYS}{before}{work}supervise(work)\n"
+    done = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE,
+                            stdout=subprocess.PIPE)  # fmt: skip
+    with done as process:
+        assert process.wait(20) == 0
+        assert process.stdout
+        said = process.stdout.read().split()
+    if said[0] == b"False":
+        pytest.skip("this machine keeps no keys")
+    assert said == [b"True", b"False"]
