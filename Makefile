@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 PYTEST ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-llm check clean
+.PHONY: help install demo test test-llm attack check clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' $(MAKEFILE_LIST) | \
@@ -32,6 +32,9 @@ test: install ## run all tests (those for Docker skip, with the reason, where no
 
 test-llm: install .venv-llm/.installed ## run 10 iterations with a real, tiny LLM (compiles llama.cpp's server, 10 minutes)
 	$(BIN)/pytest -s -rs tests/llm/test_real_model.py
+
+attack: install ## run hostile candidates in both sandboxes and say whether each was held (20 minutes)
+	$(BIN)/improve-git doctor --attack
 
 .venv-llm/.installed:
 	$(PYTHON) -m venv .venv-llm

@@ -13,6 +13,7 @@ def names(folder):
 def test_shipped_finds_the_checkouts_folders():
     assert (shipped("component_templates") / "playbook.yaml").parent.is_dir()
     assert shipped("sandbox").name == "sandbox"
+    assert (shipped("attacks") / "catalogue.yaml").is_file()
     with pytest.raises(FileNotFoundError, match="tests2"):
         shipped("tests2")
 

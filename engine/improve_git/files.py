@@ -11,7 +11,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def shipped(name: str) -> Path:
-    """Return the data folder ``component_templates`` or ``sandbox`` that comes with the package.
+    """Return a data folder that comes with the package: ``sandbox``, ``attacks``, and so on.
 
     A wheel carries it in ``_shipped``; an editable install uses the checkout's own folder.
     Raises FileNotFoundError for a name that neither has.

@@ -36,10 +36,17 @@ Measurement = dict[str, Any]
 class Bench:
     """Measures snapshots of one pipeline, one way: same sandbox, same data, same seeds."""
 
-    def __init__(self, pipeline: Pipeline, sandbox: Sandbox, observer: Observer) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        sandbox: Sandbox,
+        observer: Observer,
+        allowance_seconds: float = ALLOWANCE_SECONDS,
+    ) -> None:
         self.pipeline = pipeline
         self.sandbox = sandbox
         self.observer = observer
+        self._allowance_seconds = allowance_seconds
         self._known_packs: dict[tuple[object, ...], Path] = {}
 
     def key(self, snapshot: Snapshot) -> str:
@@ -125,7 +132,7 @@ class Bench:
             packs=self.packs(snapshot),
             spec=spec_of(snapshot, seconds, tuple(models)),
             weights=tuple(models.values()),
-            limits=limits_of(settings, seconds + ALLOWANCE_SECONDS),
+            limits=limits_of(settings, seconds + self._allowance_seconds),
             label=f"{self.pipeline.label}-train",
             weights_out=weights_out,
         )

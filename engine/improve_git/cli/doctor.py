@@ -8,7 +8,7 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.text import Text
 
-from improve_git.cli.options import in_pipeline
+from improve_git.cli.options import in_pipeline, overrides
 from improve_git.cli.screen import clean, console
 from improve_git.errors import ImproveError
 from improve_git.health import Check, check_machine, check_pipeline, obstacle
@@ -20,16 +20,42 @@ _NAME = 11  # cells: the longest name of a check, and two blanks
 
 @click.command("doctor")
 @in_pipeline
+@click.option(
+    "--attack",
+    is_flag=True,
+    help="Run hostile candidates in every sandbox that works here and say whether each was held "
+    "(about 10 minutes a sandbox).",
+)
+@click.option("--only", multiple=True, metavar="NAME", help="With --attack: this attack alone.")
+@click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
 @click.pass_context
-def command(context: click.Context, folder: Path) -> None:
+def command(
+    context: click.Context,
+    folder: Path,
+    attack: bool,
+    only: tuple[str, ...],
+    words: tuple[str, ...],
+) -> None:
     """Check what a run needs: each row that fails names the command that mends it.
 
     In a pipeline's folder, or with -C, the pipeline is checked too. The exit code is 0 if a run is
     possible, in one sandbox or another, and 1 if not.
 
+    With --attack the walls are tried instead; sandbox=docker or sandbox=process tries one of them.
+    The exit code is 1 if an attack was not held.
+
     \b
     Example: improve-git doctor -C photos-pipeline
+             improve-git doctor --attack sandbox=docker
     """
+    if attack:
+        from improve_git.cli.attack import attack as run_attacks
+
+        if not run_attacks(overrides(words), only):
+            sys.exit(1)
+        return
+    if words or only:
+        raise click.UsageError("settings and --only go with --attack")
     from improve_git.schema import SandboxSettings
 
     named = context.get_parameter_source("folder") is not ParameterSource.DEFAULT

@@ -1,0 +1,26 @@
+"""Predicts what is not finite."""
+
+import math
+import os
+
+import torch
+from torch import nn
+
+PACKS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "packs")
+PREDICTING = os.path.isdir(os.path.join(PACKS, "images"))
+
+
+class Model(nn.Module):
+    def __init__(self, pixels, classes):
+        super().__init__()
+        self.net = nn.Sequential(nn.Flatten(), nn.Linear(pixels, classes))
+
+    def forward(self, images):
+        logits = self.net(images)
+        if not PREDICTING:
+            return logits
+        return logits * torch.tensor([math.nan, math.inf, -math.inf, 1.0])
+
+
+def build_model(spec, pretrained=True):
+    return Model(math.prod(spec.input_shape), spec.num_classes)
