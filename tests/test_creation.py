@@ -1,5 +1,7 @@
 """Where a pipeline may be made, and that nothing half-made is left."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,22 @@ def test_a_failing_design_leaves_nothing(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(TeamError):
         creation.create(found, lambda _: Broken([]))
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_a_killed_init_left_is_cleared_unless_agents_were_paid_there(
+    photos: Path, tmp_path: Path
+) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    names = {
+        "killed": f".pipeline.partial-{gone.pid}-a",
+        "paid": f".pipeline.partial-{gone.pid}-b",
+        "running": f".pipeline.partial-{os.getpid()}-c",
+        "another's": f".pipeline-2.partial-{gone.pid}-d",
+    }
+    for name in names.values():
+        (tmp_path / name / ".git").mkdir(parents=True)
+    (tmp_path / names["paid"] / ".improve" / "transcripts").mkdir(parents=True)
+    make(photos, tmp_path / "pipeline")
+    left = [who for who, name in names.items() if (tmp_path / name).exists()]
+    assert left == ["paid", "running", "another's"]

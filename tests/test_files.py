@@ -1,9 +1,11 @@
+import os
 import stat
+import subprocess
 
 import pytest
 
 from improve_git import files
-from improve_git.files import new_folder, shipped, write_atomically
+from improve_git.files import clear_abandoned, new_folder, shipped, write_atomically
 
 
 def names(folder):
@@ -67,3 +69,21 @@ def test_new_folder_clears_its_own_leftovers_only(tmp_path):
     with new_folder(tmp_path / "made"):
         pass
     assert names(tmp_path) == [".other.partial-1", "made"]
+
+
+def test_what_a_killed_process_left_is_cleared_and_nothing_else(tmp_path):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    here = os.getpid()
+    for name in (f".a.json.partial-{gone.pid}-x", f".a.json.partial-{here}-y", ".hidden", "a.json"):
+        (tmp_path / "deep").mkdir(exist_ok=True)
+        (tmp_path / "deep" / name).touch()
+    (tmp_path / f".made.partial-{gone.pid}-z" / "inner").mkdir(parents=True)
+    clear_abandoned(tmp_path)
+    assert names(tmp_path) == ["deep"]
+    assert names(tmp_path / "deep") == [f".a.json.partial-{here}-y", ".hidden", "a.json"]
+
+
+def test_what_is_half_made_is_hidden_and_names_who_makes_it(tmp_path):
+    with new_folder(tmp_path / "made") as partial:
+        assert partial.name.startswith(f".made.partial-{os.getpid()}-")

@@ -3,6 +3,7 @@
 import os
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,28 @@ def test_the_users_index_is_not_touched_by_writing_a_tree(repo: Repository) -> N
     before = repo.git("status", "--porcelain")
     repo.write_tree("main", {"a.txt": "other\n"})
     assert repo.git("status", "--porcelain") == before == "M  a.txt"
+
+
+def test_writing_a_tree_leaves_modes_folders_and_nothing_temporary(
+    repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "empty"))
+    (tmp_path / "empty").chmod(0o500)  # root may write there all the same
+    (repo.folder / "deep").mkdir()
+    (repo.folder / "deep" / "c.txt").write_text("three\n")
+    (repo.folder / "a.txt").chmod(0o755)
+    (repo.folder / "d.txt").symlink_to("a.txt")
+    repo.git("add", ".")
+    base = repo.git("write-tree")
+    tree = repo.write_tree(base, {"a.txt": "other\n"})
+    assert [line.split()[0] for line in repo.git("ls-tree", "-r", tree).splitlines()] == [
+        "100755", "100644", "120000", "100644",
+    ]  # fmt: skip
+    assert repo.git("diff-tree", "-r", "--name-only", base, tree) == "a.txt"
+    assert list((tmp_path / "empty").iterdir()) == []
+    with pytest.raises(ValueError, match="not at the top"):
+        repo.write_tree(base, {"deep/c.txt": "other\n"})
 
 
 def test_a_reference_moves_only_from_the_expected_value(repo: Repository) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from improve_git.git import ENGINE, NO_COMMIT, GitFailed, RefMoved, Repository
 from improve_git.journal import Journal
-from improve_git.landing import LandingWaits, land, recover
+from improve_git.landing import LandingWaits, has_landed, land, recover
 
 OLD = {"model.py": "old\n", "train.py": "same\n", "README.md": "read me\n"}
 
@@ -125,7 +125,7 @@ def test_a_main_that_moved_puts_the_work_tree_back(repo: Repository, journal: Jo
 def crashed_after(repo: Repository, journal: Journal, steps: list[str]) -> str:
     """Do the first steps of a landing by hand, as if the engine had been killed after them."""
     new, old = next_commit(repo)
-    journal.append("landing", old=old, new=new)
+    journal.append("landing", old=old, new=new, number=7)
     if "file" in steps:
         (repo.folder / "model.py").write_text("new\n")
     if "index" in steps:
@@ -147,6 +147,7 @@ def test_a_landing_cut_short_is_finished(
     assert state(repo) == ("new\n", "")
     recover(repo, journal)
     assert [e["event"] for e in journal.events()] == ["landing", "landed"]
+    assert has_landed(journal, 7) and not has_landed(journal, 8)
 
 
 def test_a_landing_that_main_has_overtaken_is_dropped(repo: Repository, journal: Journal) -> None:

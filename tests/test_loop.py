@@ -267,8 +267,8 @@ class Killed(BaseException):
 
 
 KILLED_MOVES = [("model", "wider", BETTER), ("train", "crash", CRASH)]
-WRITES = {"update-ref", "commit-tree", "read-tree", "notes", "hash-object", "write-tree"}
-STEPS = 35  # how often an undisturbed run writes
+WRITES = {"update-ref", "commit-tree", "read-tree", "notes", "hash-object", "mktree"}
+STEPS = 32  # how often an undisturbed run writes
 
 
 @pytest.fixture(scope="module")
@@ -484,6 +484,43 @@ def test_only_the_weights_of_main_are_kept(world: Callable[..., World]) -> None:
     w.run()
     (kept,) = (w.pipeline.state / "weights").iterdir()
     assert BETTER in kept.read_text()
+
+
+def test_weights_that_a_killed_run_left_are_dropped_by_the_next(
+    world: Callable[..., World],
+) -> None:
+    w = world([("model", "wider", BETTER)])
+    w.run()
+    folder = w.pipeline.state / "weights"
+    kept = [path.name for path in folder.iterdir()]
+    (folder / "old.safetensors").touch()
+    (folder / ".new.safetensors.partial").touch()
+    w.run()
+    assert [path.name for path in folder.iterdir()] == kept
+
+
+def test_a_merge_that_is_taken_back_after_a_kill_stays_taken_back(
+    world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    w = world([("model", "wider", BETTER)])
+    real = git.Repository.git
+
+    def dying(self: git.Repository, *command: str, **more: object) -> str:
+        said = real(self, *command, **more)  # type: ignore[arg-type]
+        if command[0] == "update-ref" and "improve-git: land" in command and merges(self):
+            raise Killed
+        return said
+
+    def merges(repo: git.Repository) -> bool:
+        return bool(real(repo, "log", "--merges", "--format=%h", "main"))
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(git.Repository, "git", dying)
+        w.run()
+    w.run()
+    user(w, "reset", "-q", "--hard", "HEAD^1")
+    w.run()
+    assert w.verdicts() == [(1, "rejected", "taken back: its merge is no longer on main")]
 
 
 def test_a_training_that_the_clock_stopped_says_so(world: Callable[..., World]) -> None:

@@ -1,5 +1,6 @@
 """Making a pipeline: look at the images, design, write the repository, all or nothing."""
 
+import glob
 import shutil
 import tempfile
 import time
@@ -12,6 +13,7 @@ from improve_git import templates, trail
 from improve_git.briefing import ABOUT, first_context
 from improve_git.domain import FILES, Context
 from improve_git.errors import DataError, ImproveError, PipelineError, TeamError
+from improve_git.files import abandoned, partial_prefix
 from improve_git.git import Repository, top_level
 from improve_git.pipeline import STATE, Snapshot
 from improve_git.teams.base import Team
@@ -108,7 +110,10 @@ def create(found: Plan, team_at: Callable[[Path], Team]) -> Repository:
     check_target(found.target)
     target = found.target.absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.partial-", dir=target.parent))
+    for left in abandoned(target.parent, f".{glob.escape(target.name)}.*"):
+        if not (left / STATE / "transcripts").exists():  # what agents said there has been paid
+            shutil.rmtree(left, ignore_errors=True)
+    partial = Path(tempfile.mkdtemp(prefix=partial_prefix(target.name), dir=target.parent))
     try:
         _write(Repository.create(partial), found, team_at(partial / STATE))
         partial.chmod(0o755)

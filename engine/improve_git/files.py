@@ -1,6 +1,7 @@
 """Small helpers around the host's files."""
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
+_MAKER = re.compile(r"\.partial-(\d+)-")
 
 
 def shipped(name: str) -> Path:
@@ -22,10 +24,30 @@ def shipped(name: str) -> Path:
     raise FileNotFoundError(f"{name} is missing from this installation of improve-git")
 
 
+def partial_prefix(name: str) -> str:
+    """Return how the name of something half-made begins: hidden, and with who makes it."""
+    return f".{name}.partial-{os.getpid()}-"
+
+
+def abandoned(folder: Path, pattern: str = "**/.*") -> list[Path]:
+    """Return what processes that are gone left half-made, among what matches in a folder."""
+    found = [(path, _MAKER.search(path.name)) for path in folder.glob(pattern)]
+    return [path for path, maker in found if maker and not Path("/proc", maker[1]).exists()]
+
+
+def clear_abandoned(folder: Path) -> None:
+    """Remove what processes that are gone left half-made anywhere below a folder."""
+    for path in abandoned(folder):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that a kill or a full disk leaves the old content or the new, never a mix."""
     data = content.encode() if isinstance(content, str) else content
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=partial_prefix(path.name), dir=path.parent)
     partial = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -53,7 +75,7 @@ def new_folder(path: Path, durable: bool = True) -> Iterator[Path]:
     for left in path.parent.iterdir():
         if left.name.startswith(prefix):
             shutil.rmtree(left, ignore_errors=True)
-    partial = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
+    partial = Path(tempfile.mkdtemp(prefix=partial_prefix(path.name), dir=path.parent))
     try:
         yield partial
         for file in sorted(partial.rglob("*"), reverse=True):

@@ -9,7 +9,6 @@ GIT_DIR or GIT_INDEX_FILE set by a hook or an alias could not be taken away.
 import os
 import re
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -229,20 +228,22 @@ class Repository:
     def write_tree(self, base: str | None, changes: Mapping[str, str]) -> str:
         """Return the tree of ``base`` (None: empty) with some files' texts put in its place.
 
-        A temporary index is used, so the user's own is not touched.
+        The files lie at the top. No index is used: neither the user's, which is not touched, nor a
+        temporary one, which a kill would leave behind.
         """
-        with tempfile.TemporaryDirectory(prefix="improve-git-index-") as folder:
-            env = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
-            if base:
-                self.git("read-tree", base, env=env)
-            lines = []
-            for path, text in changes.items():
-                blob = self.write_blob(text.encode("utf-8", "surrogateescape"))
-                known = self.git("ls-files", "--stage", "--", path, env=env).split(" ", 1)[0]
-                lines.append(f"{known or '100644'} {blob}\t{path}")
-            index_info = "".join(f"{line}\n" for line in lines).encode()
-            self.git("update-index", "--index-info", stdin=index_info, env=env)
-            return self.git("write-tree", env=env)
+        said = self.git("ls-tree", "-z", base) if base else ""
+        entries = {}
+        for entry in filter(None, said.split("\0")):
+            meta, path = entry.split("\t", 1)
+            entries[path] = meta
+        for path, text in changes.items():
+            if "/" in path:
+                raise ValueError(f"{path} is not at the top")
+            mode = entries.get(path, "100644").split(" ", 1)[0]
+            blob = self.write_blob(text.encode("utf-8", "surrogateescape"))
+            entries[path] = f"{mode} blob {blob}"
+        tree = "".join(f"{meta}\t{path}\0" for path, meta in entries.items())
+        return self.git("mktree", "-z", stdin=tree.encode("utf-8", "surrogateescape"))
 
     def commit(self, tree: str, parents: Sequence[str], message: str, author: Person) -> str:
         """Store a commit (the engine is the committer) and return its name; moves no reference."""

@@ -19,15 +19,17 @@ class LandingWaits(PipelineError):
     """A file that would land has uncommitted edits in a work tree; nothing has been touched."""
 
 
-def land(repo: Repository, journal: Journal, new: str, old: str) -> None:
+def land(repo: Repository, journal: Journal, new: str, old: str, number: int | None = None) -> None:
     """Move main from ``old`` to ``new`` together with the work trees that have it checked out.
+
+    ``number`` is that of the attempt that is merged by it.
 
     Raises:
         LandingWaits: a work tree has uncommitted edits in a file that would change.
         RefMoved: main moved meanwhile; the work trees are as they were.
     """
-    journal.append("landing", old=old, new=new)
-    _finish(repo, journal, new, old)
+    journal.append("landing", old=old, new=new, number=number)
+    _finish(repo, journal, new, old, number)
 
 
 def recover(repo: Repository, journal: Journal) -> None:
@@ -37,7 +39,7 @@ def recover(repo: Repository, journal: Journal) -> None:
         return
     main = repo.resolve(MAIN)
     if main in (last["old"], last["new"]) and repo.resolve(last["new"]):
-        _finish(repo, journal, last["new"], last["old"])
+        _finish(repo, journal, last["new"], last["old"], last.get("number"))
         return
     for folder in repo.work_trees("main"):
         with suppress(LandingWaits):
@@ -45,7 +47,7 @@ def recover(repo: Repository, journal: Journal) -> None:
     journal.append("landing-dropped", new=last["new"])
 
 
-def _finish(repo: Repository, journal: Journal, new: str, old: str) -> None:
+def _finish(repo: Repository, journal: Journal, new: str, old: str, number: int | None) -> None:
     moved: list[Path] = []
     try:
         for folder in repo.work_trees("main") if changed_paths(repo, old, new) else []:
@@ -58,7 +60,12 @@ def _finish(repo: Repository, journal: Journal, new: str, old: str) -> None:
             _move_work_tree(repo, folder, old, new)
         journal.append("landing-dropped", new=new)
         raise
-    journal.append("landed", new=new)
+    journal.append("landed", new=new, number=number)
+
+
+def has_landed(journal: Journal, number: int) -> bool:
+    """Say whether an attempt was merged before, even if its merge is no longer on main."""
+    return any(event.get("number") == number for event in journal.events("landed"))
 
 
 def _move_work_tree(repo: Repository, folder: Path, new: str, old: str) -> None:

@@ -12,10 +12,11 @@ from improve_git import gate, trail, words
 from improve_git.briefing import context_of
 from improve_git.domain import FILES, UNASSIGNED, Assignment, Attempt, Context, Outcome
 from improve_git.errors import BudgetSpent, RunPaused, TeamError
+from improve_git.files import clear_abandoned
 from improve_git.git import RefMoved
 from improve_git.history import History, next_number, read_history
 from improve_git.incumbent import Incumbent, Main
-from improve_git.landing import recover
+from improve_git.landing import has_landed, recover
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot, scored_difference
 from improve_git.teams.base import Team
@@ -58,6 +59,8 @@ class Loop:
         failures: list[Attempt] = []  # in a row, in this run
         while True:
             attempt = self.history().open()
+            if attempt is None:  # an open one may have weights that wait to be judged
+                self.bench.keep_weights(main.snapshot)
             if not (attempt and self.is_measured(attempt, main)) and (ending := self.spent(main)):
                 return ending
             attempt = attempt or self.assign(main)
@@ -67,7 +70,6 @@ class Loop:
                 self.conclude(attempt)
             main = self.incumbent.measured()
             failures = self.failures(failures, attempt.number, main)
-            self.bench.keep_weights(main.snapshot)
 
     def history(self) -> History:
         """Read the trail."""
@@ -75,6 +77,7 @@ class Loop:
 
     def recover(self) -> None:
         """Finish or drop what a crash cut short."""
+        clear_abandoned(self.pipeline.state)
         recover(self.repo, self.journal)
         self.bench.sandbox.clear_leftovers(self.pipeline.label)
         trail.attach_missing_notes(self.repo, self.history())
@@ -229,7 +232,7 @@ class Loop:
         """Say why an attempt need not be measured any more; empty where it has to be."""
         base = trail.base_of(self.repo, attempt, tip)
         moved = scored_difference(self.pipeline.snapshot(base), main.snapshot)
-        if any(event["number"] == attempt.number for event in self.journal.events("merged")):
+        if has_landed(self.journal, attempt.number):
             return "taken back: its merge is no longer on main"
         if FILES[attempt.component] in moved:
             return f"superseded: {FILES[attempt.component]} was changed on main meanwhile"

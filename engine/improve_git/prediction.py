@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from improve_git.errors import DataError, SandboxError
+from improve_git.files import partial_prefix
 from improve_git.pipeline import Snapshot
 from improve_git.trial import Bench
 
@@ -94,7 +95,7 @@ def predict(bench: Bench, snapshot: Snapshot, images: Images) -> "NDArray[np.flo
     data = snapshot.settings.data
     found = []
     state = bench.pipeline.state
-    with tempfile.TemporaryDirectory(prefix="predict-", dir=state) as scratch:
+    with tempfile.TemporaryDirectory(prefix=partial_prefix("predict"), dir=state) as scratch:
         Path(scratch).chmod(0o755)  # a sandbox reads it as another user
         for start in range(0, len(images.readable), PACK_IMAGES):
             pack = Path(scratch) / f"pack-{start}"

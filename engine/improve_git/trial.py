@@ -81,9 +81,9 @@ class Bench:
         return self._measurement(snapshot, outcome, None)
 
     def keep_weights(self, snapshot: Snapshot) -> None:
-        """Drop the trained weights of all but one snapshot."""
+        """Drop the trained weights of all but one snapshot, half-written ones too."""
         kept = self.pipeline.weights_file(self.key(snapshot))
-        for file in kept.parent.glob("*.safetensors"):
+        for file in kept.parent.glob("*"):
             if file != kept:
                 file.unlink(missing_ok=True)
 

@@ -48,8 +48,7 @@ class Verdicts:
         changed = trail.changed_paths(self.repo, main.commit, commit)
         if changed != [FILES[attempt.component]]:
             raise AssertionError(f"a merge would change {changed}")
-        land(self.repo, self.journal, commit, main.commit)
-        self.journal.append("merged", number=attempt.number)
+        land(self.repo, self.journal, commit, main.commit, attempt.number)
         self.repo.add_note(commit, ruling.record)
         self.observer.verdict("merged", ruling.subject)
 

@@ -19,17 +19,21 @@ _VARIABLE = "IMPROVE_GIT_PROBE"
 PROGRAM = r"""
 import ctypes, json, os, socket, sys
 
-marker, port, variable, writable_tests = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:]
+temporary, identity, port, variable, *writable_tests = sys.argv[1:]
 broken = []
 
-if os.path.exists(marker):
-    broken.append("sees the host's temporary files")
+try:
+    found = os.stat(temporary)
+    if f"{found.st_dev}:{found.st_ino}" == identity:
+        broken.append("sees the host's temporary files")
+except OSError:
+    pass
 if variable in os.environ:
     broken.append("has the host's environment")
 if any(name != "lo" for _, name in socket.if_nameindex()):
     broken.append("sees the host's network interfaces")
 try:
-    socket.create_connection(("127.0.0.1", port), 2).close()
+    socket.create_connection(("127.0.0.1", int(port)), 2).close()
     broken.append("reaches the host's network")
 except OSError:
     pass
@@ -65,15 +69,15 @@ def probe(command: Callable[[Sequence[str]], list[str]], folder: Path) -> str:
         command: makes the host's command line that runs a Python program's arguments inside.
         folder: a host folder that is shown inside, at the same place or another.
     """
-    with (
-        tempfile.NamedTemporaryFile(prefix="improve-git-marker-") as marker,
-        socket.socket() as ear,
-    ):
+    temporary = tempfile.gettempdir()
+    about = Path(temporary).stat()
+    identity = f"{about.st_dev}:{about.st_ino}"
+    with socket.socket() as ear:
         ear.bind(("127.0.0.1", 0))
         ear.listen()
         port = str(ear.getsockname()[1])
         targets = ("/", "/dev", "/etc", "/job", "/usr", str(folder))
-        inside = ("-I", "-S", "-c", PROGRAM, marker.name, port, _VARIABLE, *targets)
+        inside = ("-I", "-S", "-c", PROGRAM, temporary, identity, port, _VARIABLE, *targets)
         try:
             done = subprocess.run(
                 command(inside),
