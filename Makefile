@@ -4,9 +4,10 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 # Two workers, a file's tests on one of them; e.g. `make test PYTEST="-k gate"`.
 PYTEST ?= -n 2 --dist loadfile
+KILLS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-llm attack check clean
+.PHONY: help install demo test test-llm attack chaos check clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' $(MAKEFILE_LIST) | \
@@ -29,6 +30,9 @@ demo: install ## improve a pipeline for digits over 8 iterations, into demo/ (of
 
 test: install ## run all tests (those for Docker skip, with the reason, where no engine answers)
 	$(BIN)/python -m pytest $(PYTEST)
+
+chaos: install ## kill the engine 300 times at random and check what it leaves (KILLS=1000 for more)
+	PYTHONPATH=tests $(BIN)/python tests/kills/chaos.py --kills $(KILLS)
 
 test-llm: install .venv-llm/.installed ## run 10 iterations with a real, tiny LLM (compiles llama.cpp's server, 10 minutes)
 	$(BIN)/pytest -s -rs tests/llm/test_real_model.py
