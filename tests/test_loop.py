@@ -10,14 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from improve_git import git
+from improve_git import git, trial
 from improve_git.errors import PipelineError, SandboxError
 from improve_git.history import read_history, read_record
 from improve_git.landing import LandingWaits
 from improve_git.messages import trailers
 from improve_git.pipeline import Pipeline
 from scripted import ScriptedSandbox, ScriptedTeam, source
-from worlds import BETTER, CRASH, SAME, WORSE, World, make_photos, make_world, ticking_clock
+from worlds import (
+    BETTER,
+    CRASH,
+    SAME,
+    WORSE,
+    World,
+    make_photos,
+    make_world,
+    meanwhile,
+    ticking_clock,
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -29,6 +39,11 @@ def clock() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_photos(tmp_path_factory.mktemp("data") / "photos")
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "SANDBOX_PAUSES", (0, 0))
 
 
 @pytest.fixture
@@ -173,12 +188,6 @@ def test_a_budget_counts_all_runs(world: Callable[..., World]) -> None:
 
 
 # Main moves while a candidate is being trained (invariant 2)
-
-
-def meanwhile(w: World, training: int, act: Callable[[], object]) -> None:
-    """Let the user act while the n-th training (from 1, the baseline's) is under way."""
-    count = itertools.count(1)
-    w.sandbox.before_training = lambda: act() if next(count) == training else None  # type: ignore[func-returns-value]
 
 
 def test_a_change_elsewhere_merges_without_ado(world: Callable[..., World]) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,3 +89,15 @@ def make_world(
     found = creation.plan(str(photos), target, settings)
     repo = creation.create(found, lambda _: team)
     return World(Pipeline.open(repo.folder), ScriptedSandbox(found.data_set), team)
+
+
+def world_at(folder: Path, moves: list[tuple[str, str, str]]) -> World:
+    """Return a pipeline that is there, with a sandbox and a team of its own."""
+    pipeline = Pipeline.open(folder)
+    return World(pipeline, ScriptedSandbox(pipeline.snapshot("main").data_set), ScriptedTeam(moves))
+
+
+def meanwhile(w: World, training: int, act: Callable[[], object]) -> None:
+    """Let the user act while the n-th training (from 1, the baseline's) is under way."""
+    count = itertools.count(1)
+    w.sandbox.before_training = lambda: act() if next(count) == training else None  # type: ignore[func-returns-value]

@@ -19,7 +19,6 @@ from improve_git.messages import trailers
 from improve_git.overview import story
 from improve_git.trail import author
 
-FETCH_NOTES = "git fetch origin '+refs/notes/*:refs/notes/*'"
 MOST_DETAIL = 20  # lines
 
 

@@ -8,10 +8,11 @@ GIT_DIR or GIT_INDEX_FILE set by a hook or an alias could not be taken away.
 
 import os
 import re
+import shlex
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,21 @@ from improve_git.errors import GitError
 OLDEST_GIT = (2, 31)
 NO_COMMIT = "0" * 40
 NOTES = "refs/notes/improve"
+_LOCKED = "another Git command is running; if none is, delete the lock file that is named"
+_WRITE = "see whether the disk is full, then run again"
+# A piece of what Git says -> what to do.
+_ADVICE = {
+    "No space left": "free some disk space and run again",
+    "Disk quota": "free some disk space and run again",
+    "write error": _WRITE,
+    "couldn't write": _WRITE,
+    "unable to write": _WRITE,
+    "failed to write": _WRITE,
+    "Read-only file system": "make the file system writable and run again",
+    "insufficient permission": "see whose the files in .git are: ls -l .git/objects",
+    ".lock': File exists": _LOCKED,
+    "Permission denied": "see whose the files in .git are: ls -l .git",
+}
 # Settings of the user's that would run something or change bytes; off for every call.
 _QUIET = [
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "commit.gpgSign=false",
@@ -62,8 +78,7 @@ class GitFailed(GitError):
 
     def __init__(self, command: Sequence[str], stderr: str) -> None:
         self.stderr = stderr.strip()
-        last = self.stderr.splitlines()[-1] if self.stderr else "no message"
-        super().__init__(f"git {' '.join(command)} failed: {last}", _advice(self.stderr))
+        super().__init__(*_told(command, self.stderr))
 
 
 class RefMoved(GitFailed):
@@ -194,7 +209,9 @@ class Repository:
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """Say whether ``old`` is reachable from ``new``."""
-        return self.git("rev-list", "--count", "--max-count=1", old, f"^{new}") == "0"
+        # Not rev-list: where the clock has jumped back, it stops looking too early.
+        found = self.merge_base(old, new)
+        return found is not None and found == self.resolve(old)
 
     def merge_base(self, one: str, other: str) -> str | None:
         """Return the best common ancestor of two commits, None where there is none."""
@@ -267,14 +284,28 @@ class Repository:
 
     def notes(self) -> dict[str, str]:
         """Return the notes under refs/notes/improve, commit to blob."""
-        if not self.git("for-each-ref", NOTES):
-            return {}
-        said = self.git("notes", "--ref", NOTES, "list")
+        with _whole_notes():
+            if not self.git("for-each-ref", NOTES):
+                return {}
+            said = self.git("notes", "--ref", NOTES, "list")
         return {commit: blob for blob, commit in (line.split() for line in said.splitlines())}
 
     def add_note(self, commit: str, blob: str) -> None:
         """Attach a stored blob to a commit as its record, in place of any other."""
-        self.git("notes", "--ref", NOTES, "add", "--force", "-C", blob, commit)
+        with _whole_notes():
+            self.git("notes", "--ref", NOTES, "add", "--force", "-C", blob, commit)
+
+
+@contextmanager
+def _whole_notes() -> Iterator[None]:
+    try:
+        yield
+    except GitFailed as error:
+        # Nothing is lost with them: each verdict names its record.
+        error.fix = error.fix or (
+            f"if the notes are damaged: git update-ref -d {NOTES}; the next run attaches all anew"
+        )
+        raise
 
 
 def now() -> str:
@@ -313,13 +344,14 @@ def _execute(
 ) -> bytes:
     folder = cwd or Path.cwd()
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             ["git", *options, *command],
             cwd=folder,
-            input=stdin or b"",
             env=_environment(env or {}),
-            capture_output=True,
-            check=False,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,  # a Ctrl-C is for the engine alone
         )
     except FileNotFoundError as error:
         if not folder.is_dir():
@@ -327,16 +359,35 @@ def _execute(
         raise GitError(
             "Git is not installed", "install it, for instance: apt install git"
         ) from error
-    if done.returncode:
-        raise GitFailed(command, done.stderr.decode("utf-8", "replace"))
-    return done.stdout
+    stdout, stderr = _let_end(process, stdin or b"")
+    if process.returncode:
+        raise GitFailed(command, stderr.decode("utf-8", "replace"))
+    return stdout
 
 
-def _advice(stderr: str) -> str:
-    if "dubious ownership" in stderr:
-        return "if you trust this folder: git config --global --add safe.directory FOLDER"
-    if "index.lock" in stderr or ("cannot lock ref" in stderr and "File exists" in stderr):
-        return "another Git command is running; if none is, delete the lock file that is named"
-    if "No space left" in stderr:
-        return "free some disk space and run again"
-    return ""
+def _let_end(process: "subprocess.Popen[bytes]", stdin: bytes) -> tuple[bytes, bytes]:
+    """Wait for Git, also when interrupted: cut short, it would leave its lock files behind."""
+    try:
+        return process.communicate(stdin)
+    except KeyboardInterrupt:
+        try:
+            process.communicate()
+        finally:  # a second Ctrl-C
+            process.kill()
+        raise
+
+
+def _told(command: Sequence[str], stderr: str) -> tuple[str, str]:
+    """Put a failure into one line and its fix."""
+    untrusted = re.search(r"dubious ownership in repository at '(.*)'", stderr)
+    if untrusted:
+        return (
+            f"Git does not trust {untrusted[1]}: it belongs to another user",
+            f"if you do: git config --global --add safe.directory {shlex.quote(untrusted[1])}",
+        )
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    # What it died of says less than the error before it: "unable to write loose object file".
+    reasons = [line for line in lines if any(word in line for word in _ADVICE)]
+    reason = (reasons or lines or ["no message"])[-1]
+    fixes = [_ADVICE[word] for word in _ADVICE if word in stderr]
+    return f"git {' '.join(command)} failed: {reason}", fixes[0] if fixes else ""

@@ -242,13 +242,11 @@ def check_cores() -> Check:
 
 def check_images(pipeline: Pipeline, settings: "Settings") -> Check:
     """Compare the images with what they were when the pipeline was made."""
-    from improve_git.datasets.scan import check_present
-    from improve_git.datasets.store import images_root
+    from improve_git.datasets.store import find_images
 
     try:
         data_set = pipeline.snapshot(pipeline.main()).data_set
-        root = images_root(settings.data, pipeline.state)
-        check_present(data_set, root)
+        root = find_images(data_set, settings.data, pipeline.state)
     except ImproveError as error:
         return Check("images", "missing", error.message, error.fix, "run")
     return Check("images", "ok", f"{len(data_set.entries):,} unchanged in {root}")
@@ -269,8 +267,7 @@ def check_packs(pipeline: Pipeline, settings: "Settings") -> Check:
 
 def check_records(pipeline: Pipeline) -> Check:
     """Look for the records of all verdicts, which a plain clone does not bring."""
-    from improve_git.account import FETCH_NOTES
-    from improve_git.history import read_history
+    from improve_git.history import FETCH_NOTES, read_history
 
     history = read_history(pipeline.repo)
     verdicts = {attempt.commit for attempt in history.decided} | {s.commit for s in history.main}

@@ -8,14 +8,14 @@ from improve_git.briefing import ABOUT, first_context
 from improve_git.domain import COMPONENTS, FILES, Assignment, Verdict
 from improve_git.errors import PipelineError
 from improve_git.git import ENGINE, RefMoved
-from improve_git.history import Scored, read_history, read_record
+from improve_git.history import FETCH_NOTES, Scored, read_history
 from improve_git.landing import land
 from improve_git.llm.ledger import llm_account
 from improve_git.messages import compose
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot
 from improve_git.teams.base import Team
-from improve_git.trial import Bench, Measurement
+from improve_git.trial import Bench, Measurement, read_measurement
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,13 @@ class Incumbent:
             scores = read_history(self.repo).main
             newest = scores[-1] if scores else None
             usual = _train_seconds(scores[0]) if scores else None
-            known = read_record(self.repo, newest.trailers.get("Record")) if newest else None
-            if known and known["key"] == self.bench.key(snapshot):
+            record = newest.trailers.get("Record") if newest else None
+            known = read_measurement(self.repo, record)
+            if known and known.get("key") == self.bench.key(snapshot):
                 return Main(commit, snapshot, known, usual or known["train_seconds"])
+            if newest and known is None:
+                lacks = "the record of main's score is not at hand, so main is measured again"
+                self.observer.warn(f"{lacks}; in a clone, this brings the records: {FETCH_NOTES}")
             title = "measure main" if newest else "measure the baseline"
             measured = self.bench.measure(snapshot, title, usual)
             if self.pipeline.main() != commit:

@@ -14,6 +14,9 @@ from improve_git.history import MAIN
 from improve_git.journal import Journal
 from improve_git.trail import changed_paths
 
+# What Git says where a file that it would write has edits.
+_EDITED = ("not uptodate", "would be overwritten", "would lose")
+
 
 class LandingWaits(PipelineError):
     """A file that would land has uncommitted edits in a work tree; nothing has been touched."""
@@ -37,6 +40,8 @@ def recover(repo: Repository, journal: Journal) -> None:
     last = journal.last("landing", "landed", "landing-dropped")
     if not last or last["event"] != "landing":
         return
+    for folder in repo.work_trees("main"):
+        _mend_torn(repo, folder, last["new"])
     main = repo.resolve(MAIN)
     if main in (last["old"], last["new"]) and repo.resolve(last["new"]):
         _finish(repo, journal, last["new"], last["old"], last.get("number"))
@@ -75,7 +80,7 @@ def _move_work_tree(repo: Repository, folder: Path, new: str, old: str) -> None:
         repo.git("read-tree", "-m", "-u", old, new, cwd=folder)
         return
     except GitFailed as error:
-        said = error.stderr
+        failed = error
     changed = changed_paths(repo, old, new)
     if all(_holds(repo, folder, new, path) for path in changed):
         # A crash came between the files and the index: only the index is left to move.
@@ -83,12 +88,36 @@ def _move_work_tree(repo: Repository, folder: Path, new: str, old: str) -> None:
         repo.git("update-index", "-q", "--refresh", cwd=folder)
         return
     names = ", ".join(changed)
-    if "not uptodate" in said or "would be overwritten" in said or "would lose" in said:
+    if any(words in failed.stderr for words in _EDITED):
         raise LandingWaits(
             f"a merge waits: {names} has uncommitted edits in {folder}",
             "commit or stash them, then: improve-git run",
         )
-    raise LandingWaits(f"a merge waits: {said}", "mend that, then: improve-git run")
+    raise failed
+
+
+def _mend_torn(repo: Repository, folder: Path, new: str) -> None:
+    """Put back each file of which a full disk let Git write only the beginning."""
+    if repo.resolve(new) is None:
+        return
+    for path in changed_paths(repo, MAIN, new):
+        file = folder / path
+        found = file.read_bytes() if file.is_file() else None
+        if found is not None and _is_torn(found, *(_as_file(repo, r, path) for r in (MAIN, new))):
+            repo.git("checkout-index", "--force", "--", path, cwd=folder)
+
+
+def _is_torn(found: bytes, old: bytes, new: bytes) -> bool:
+    """Say whether a file begins as the new one and is no edit of the old one."""
+    return not found or (new.startswith(found) and not old.startswith(found))
+
+
+def _as_file(repo: Repository, rev: str, path: str) -> bytes:
+    """Return a file of a commit as a checkout has it, but for its last newline."""
+    with suppress(GitFailed):
+        said = repo.git("cat-file", "--filters", f"{rev}:{path}")
+        return said.encode("utf-8", "surrogateescape")
+    return b""
 
 
 def _holds(repo: Repository, folder: Path, rev: str, path: str) -> bool:

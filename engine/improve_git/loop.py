@@ -128,10 +128,10 @@ class Loop:
 
     def is_measured(self, attempt: Attempt, main: Main) -> bool:
         """Say whether an open attempt only waits for its verdict: that costs nothing any more."""
-        written = len(trail.rewrites(self.repo, attempt))
+        written = len(trail.rewrites(self.repo, attempt, attempt.commit))
         if not written:
             return False
-        measured = self.bench.recall(self.candidate(trail.ref_of(attempt), main))
+        measured = self.bench.recall(self.candidate(attempt.commit, main))
         repairs = main.snapshot.settings.budget.repairs
         return measured is not None and (measured["status"] == "ok" or written > repairs)
 
@@ -141,9 +141,11 @@ class Loop:
         Returns False where nothing usable was written, which is then the verdict.
         """
         tip = self.repo.resolve(trail.ref_of(attempt))
-        if tip is None or trail.rewrites(self.repo, attempt) or self.overtaken(attempt, tip, main):
+        if tip is None or self.overtaken(attempt, tip, main):
             return True
-        assignment = trail.read_assignment(self.repo, attempt)
+        if trail.rewrites(self.repo, attempt, tip):
+            return True
+        assignment = trail.read_assignment(self.repo, attempt, tip)
         context = self.context(main, attempt.number, self.history())
         try:
             if assignment.slug == UNASSIGNED:
@@ -211,12 +213,12 @@ class Loop:
             return self.bench.refused(candidate, Outcome("invalid", reason))
         title = f"{attempt.number:04d} {attempt.component}: {attempt.slug}"
         measured = self.bench.measure(candidate, title, main.usual_seconds)
-        repairs = len(trail.rewrites(self.repo, attempt)) - 1
+        repairs = len(trail.rewrites(self.repo, attempt, tip)) - 1
         if measured["status"] == "ok" or repairs >= main.snapshot.settings.budget.repairs:
             return measured
         context = self.context(main, attempt.number, self.history())
         source = candidate.files[FILES[attempt.component]]
-        assignment = trail.read_assignment(self.repo, attempt)
+        assignment = trail.read_assignment(self.repo, attempt, tip)
         change = self.team.repair(assignment, source, words.outcome(measured), context)
         if change is None or change.source == source:
             return measured
@@ -237,7 +239,7 @@ class Loop:
         if FILES[attempt.component] in moved:
             return f"superseded: {FILES[attempt.component]} was changed on main meanwhile"
         allowed = main.snapshot.settings.agents.components
-        if attempt.component not in allowed and not trail.rewrites(self.repo, attempt):
+        if attempt.component not in allowed and not trail.rewrites(self.repo, attempt, tip):
             return f"taken back: {FILES[attempt.component]} may not change any more"
         return ""
 

@@ -110,7 +110,12 @@ class Pipeline:
                                 "git fetch --unshallow")  # fmt: skip
         tip = self.repo.resolve(MAIN)
         if tip is None:
-            raise PipelineError("this clone has no branch main", "git branch main origin/main")
+            theirs = self.repo.resolve("refs/remotes/origin/main")
+            raise PipelineError(
+                "there is no branch main here",
+                "git branch main origin/main" if theirs
+                else "git branch main COMMIT; git reflog names what it held",
+            )  # fmt: skip
         return tip
 
     def snapshot(self, rev: str) -> Snapshot:

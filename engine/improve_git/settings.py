@@ -163,6 +163,9 @@ def _read_yaml(text: str) -> _Layer:
     from omegaconf.errors import GrammarParseError
 
     try:
+        # A few aliases of aliases unfold to gigabytes.
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise SettingsError("improve.yaml: *alias is not read: write the value itself")
         tree = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)

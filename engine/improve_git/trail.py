@@ -147,18 +147,19 @@ def changed_paths(repo: Repository, old: str, new: str) -> list[str]:
     return sorted(p for p in {*before, *after} if before.get(p) != after.get(p))
 
 
-def rewrites(repo: Repository, attempt: Attempt) -> list[str]:
-    """Return an attempt's commits by its engineer, newest first: the rewrite and the repairs."""
-    ref = ref_of(attempt)
+def rewrites(repo: Repository, attempt: Attempt, tip: str) -> list[str]:
+    """Return an attempt's commits by its engineer, newest first: the rewrite and the repairs.
+
+    ``tip`` is the branch's, as it was looked at: the user may delete the branch at any time.
+    """
     email = author(attempt.component, "").email
-    commits = repo.log("--first-parent", f"{attempt.base}..{ref}")
+    commits = repo.log("--first-parent", f"{attempt.base}..{tip}")
     return [commit.sha for commit in commits if commit.author.email == email]
 
 
-def read_assignment(repo: Repository, attempt: Attempt) -> Assignment:
+def read_assignment(repo: Repository, attempt: Attempt, tip: str) -> Assignment:
     """Read an attempt's assignment back from the commit that opened its branch."""
-    ref = ref_of(attempt)
-    first = repo.log("--first-parent", "--reverse", f"{attempt.base}..{ref}")[0]
+    first = repo.log("--first-parent", "--reverse", f"{attempt.base}..{tip}")[0]
     said = trailers(first.message)
     body = first.message.split("\n\n")[1:-1]
     return Assignment(

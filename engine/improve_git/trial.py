@@ -5,7 +5,9 @@ named in the journal before anything is decided on it, so that no collected resu
 """
 
 import json
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from improve_git import contract
 from improve_git.domain import Outcome
 from improve_git.errors import SandboxError
+from improve_git.git import Repository
 from improve_git.history import read_record
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot
@@ -28,7 +31,8 @@ FIRST_TRAINING_SECONDS = 4 * 3600.0  # the safety stop until a baseline tells wh
 # Start-up, saving and predicting tune (the harness gives that 60 s), on top of the safety stop.
 ALLOWANCE_SECONDS = 180.0
 LARGEST_CONFUSION = 50  # classes; a record with more would grow by the square
-SANDBOX_TRIES = 3
+# Seconds before another try where the sandbox failed: an engine that restarts takes some.
+SANDBOX_PAUSES = (2.0, 30.0)
 
 Measurement = dict[str, Any]
 
@@ -95,7 +99,7 @@ class Bench:
         key, limits = self.key(snapshot), _limits_text(snapshot)
         for event in reversed(self.pipeline.journal.events("result")):
             if event["key"] == key:
-                known = read_record(self.pipeline.repo, event["record"])
+                known = read_measurement(self.pipeline.repo, event["record"])
                 if known and (known["status"] == "ok" or event.get("limits") == limits):
                     return known
         return None
@@ -116,7 +120,7 @@ class Bench:
             limits=limits_of(settings, settings.budget.predict_seconds),
             label=f"{self.pipeline.label}-{label}",
         )
-        return self._steadily(lambda: self.sandbox.predict(job, self.observer.event))
+        return self._steadily(job.label, lambda: self.sandbox.predict(job, self.observer.event))
 
     def train(self, snapshot: Snapshot, title: str, seconds: float) -> Outcome:
         """Train a snapshot and keep its weights; ``seconds`` is the safety stop."""
@@ -139,7 +143,7 @@ class Bench:
         self.observer.begin(title, snapshot.settings.epochs, seconds)
         try:
             return self._steadily(
-                lambda: (self.sandbox.train(job, self.observer.event), None)
+                job.label, lambda: (self.sandbox.train(job, self.observer.event), None)
             )[0]  # fmt: skip
         finally:
             self.observer.end()
@@ -228,17 +232,29 @@ class Bench:
             )
         return self._known_packs[name]
 
-    def _steadily(self, run: Callable[[], tuple[Outcome, Any]]) -> tuple[Outcome, Any]:
+    def _steadily(self, label: str, run: Callable[[], tuple[Outcome, Any]]) -> tuple[Outcome, Any]:
         """Run a phase again where the sandbox itself failed; give up after a few tries."""
-        for left in reversed(range(SANDBOX_TRIES)):
+        for pause in (*SANDBOX_PAUSES, None):
             outcome, answer = run()
             if outcome.status != "sandbox-error":
                 return outcome, answer
-            if left:
-                self.observer.warn(f"the sandbox failed, trying again: {outcome.reason}")
+            if pause is None:
+                break
+            again = f"trying again in {pause:.0f} s" if pause else "trying again"
+            self.observer.warn(f"the sandbox failed, {again}: {outcome.reason}")
+            time.sleep(pause)
+            with suppress(SandboxError):  # what is left of it would take from the next try
+                self.sandbox.clear_leftovers(label)
         raise SandboxError(
-            f"the sandbox failed {SANDBOX_TRIES} times: {outcome.reason}", "see: improve-git doctor"
+            f"the sandbox failed {len(SANDBOX_PAUSES) + 1} times: {outcome.reason}",
+            "see: improve-git doctor; then improve-git run carries on",
         )
+
+
+def read_measurement(repo: Repository, blob: str | None) -> Measurement | None:
+    """Return a stored measurement; None where it is not at hand, damaged or of another format."""
+    record = read_record(repo, blob)
+    return record if record and record.get("format") == FORMAT else None
 
 
 def tune_confusion(data_set: "DataSet", predicted: list[int]) -> list[list[int]]:

@@ -1,23 +1,18 @@
 """The entry point: finds the command, and is the one boundary at which errors end.
 
-Exit codes: 0 done, 1 an expected error (one line plus the fix), 2 wrong usage, 130 interrupted,
-3 a bug (a log file is named). Commands are loaded when they are called, so that `--help` is quick.
+Commands are loaded when they are called, so that `--help` is quick.
 """
 
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import cast
 
 import click
 
 from improve_git import __version__
-from improve_git.errors import ImproveError
-
-EXPECTED, INTERRUPTED, BUG = 1, 130, 3
+from improve_git.cli.ending import ending_of, heed_signals, say_last
 
 # purpose -> command -> (module, one line)
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
@@ -91,8 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Git sets these for hooks and aliases; they would point every later Git command elsewhere.
     for name in [key for key in os.environ if key.startswith("GIT_DIR")]:
         del os.environ[name]
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    heed_signals()
+    last = ""
     try:
         app.main(list(arguments) if arguments is not None else None, prog_name="improve-git",
                  standalone_mode=False)  # fmt: skip
@@ -100,35 +95,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        code = INTERRUPTED
-    except ImproveError as error:
-        click.echo(f"error: {error}", err=True)
-        code = EXPECTED
-    except BrokenPipeError:
-        # The reader of a pipe has gone; whatever is left must not raise again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = EXPECTED
-    except Exception as error:  # noqa: BLE001 - the one boundary: a bug ends here, with a log
-        click.echo(f"bug: {type(error).__name__}: {error}\n  log: {_write_log()}", err=True)
-        code = BUG
+    except click.Abort as error:  # what click makes of an interrupt
+        code, last = ending_of(error.__cause__ or KeyboardInterrupt())
+    except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the one boundary, for bugs too
+        code, last = ending_of(error)
+    say_last(last)
     sys.exit(code)
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(signal.Signals(number).name)
-
-
-def _write_log() -> str:
-    import tempfile
-    import traceback
-
-    descriptor, path = tempfile.mkstemp(prefix="improve-git-", suffix=".log")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(f"improve-git {__version__}, Python {sys.version}\n{' '.join(sys.argv)}\n\n")
-        file.write(traceback.format_exc())
-    return path
 
 
 if __name__ == "__main__":

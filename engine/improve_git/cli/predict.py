@@ -49,6 +49,7 @@ def command(  # noqa: PLR0917 - click hands them over by name
     """
     from improve_git import prediction
     from improve_git.cli.display import Display, file_progress
+    from improve_git.consent import check_consent
     from improve_git.errors import PipelineError
     from improve_git.files import write_atomically
     from improve_git.pipeline import Pipeline
@@ -80,6 +81,7 @@ def command(  # noqa: PLR0917 - click hands them over by name
         display.warn(f"{len(found.unreadable)} files in all are left out")
     if sample:
         found = prediction.asked_for(sample, found)
+    check_consent(snapshot.settings, pipeline.overrides, pipeline.state)
     bench = Bench(pipeline, open_sandbox(snapshot.settings.sandbox, display.say), display)
     _ready_weights(pipeline, bench, snapshot, commit, display)
     probabilities = prediction.predict(bench, snapshot, found)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
-from improve_git.account import FETCH_NOTES, Account, ClassChange, find
+from improve_git.account import Account, ClassChange, find
 from improve_git.cli.options import as_json, in_pipeline
 from improve_git.cli.screen import (
     VERDICTS,
@@ -20,7 +20,7 @@ from improve_git.cli.screen import (
     visible,
 )
 from improve_git.gate import gain_text
-from improve_git.history import read_history
+from improve_git.history import FETCH_NOTES, read_history
 from improve_git.pipeline import Pipeline
 from improve_git.words import score_text
 

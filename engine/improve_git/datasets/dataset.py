@@ -80,16 +80,18 @@ class DataSet:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read the text of dataset.json. Raises DataError if it is damaged or of a newer format."""
+        """Read the text of dataset.json. Raises DataError if it is damaged or of another format."""
         try:
             content = json.loads(text)
             version = content["format"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DataError(f"dataset.json is damaged: {error}", _HINT) from error
         if version != FORMAT:
+            newer = isinstance(version, int) and version > FORMAT
+            old = "use the improve-git that made it, or make the pipeline anew: improve-git init"
             raise DataError(
                 f"dataset.json has format {version!r}; this improve-git reads {FORMAT}",
-                "install a newer improve-git",
+                "install a newer improve-git" if newer else old,
             )
         try:
             data_set = cls(

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from improve_git.datasets.dataset import DataSet
@@ -11,12 +13,42 @@ from improve_git.datasets.packs import build_packs, packs_size
 from improve_git.datasets.scan import check_present, locate
 from improve_git.domain import PARTS
 from improve_git.errors import DataError
+from improve_git.files import write_atomically
 from improve_git.settings import DataSettings
+
+_WHERE = "images-at"  # the file with the place where the images were found last
+_TELL = "if they lie elsewhere on this machine, say it once: improve-git run data.images=FOLDER"
 
 
 def images_root(settings: DataSettings, state: Path) -> Path:
-    """Return the folder that the entries' paths are relative to; DataError if it is not there."""
-    return locate(settings.images, state / "digits")
+    """Return the folder that the entries' paths are relative to; DataError if it is not there.
+
+    Where improve.yaml's place is not there, it is the one in which they were found before.
+    """
+    return _first_place(settings, state, lambda _: None)
+
+
+def find_images(
+    data_set: DataSet, settings: DataSettings, state: Path, cache: Path | None = None
+) -> Path:
+    """Return the folder that holds the very images of a data set, by their hashes.
+
+    Raises:
+        DataError: images are gone or changed since init, in every place that is known.
+    """
+    return _first_place(settings, state, lambda root: check_present(data_set, root, cache))
+
+
+def _first_place(settings: DataSettings, state: Path, check: Callable[[Path], None]) -> Path:
+    problems: list[DataError] = []
+    for place in (settings.images, *_remembered(state)):
+        try:
+            root = locate(place, state / "digits")
+            check(root)
+            return root
+        except DataError as error:
+            problems.append(error)
+    raise DataError(problems[0].message, f"{problems[0].fix}; {_TELL}")
 
 
 def packs_folder(data_set: DataSet, state: Path, settings: DataSettings) -> Path:
@@ -39,8 +71,8 @@ def ready_packs(
     Raises:
         DataError: images are gone or changed since init, or the disk is too small.
     """
-    root = images_root(settings, state)
-    check_present(data_set, root, cache=state / "images-seen.json")
+    root = find_images(data_set, settings, state, cache=state / "images-seen.json")
+    _remember(root, state)
     folder = packs_folder(data_set, state, settings)
     if are_ready(folder):
         return folder
@@ -55,3 +87,15 @@ def ready_packs(
         )
     build_packs(data_set, root, folder, settings.cache_side)
     return folder
+
+
+def _remember(root: Path, state: Path) -> None:
+    """Keep where the images are, so that a clone has to be told once."""
+    if root != state / "digits" and _remembered(state) != [str(root)]:
+        write_atomically(state / _WHERE, os.fsencode(root))
+
+
+def _remembered(state: Path) -> list[str]:
+    with suppress(FileNotFoundError):
+        return [os.fsdecode((state / _WHERE).read_bytes())]
+    return []

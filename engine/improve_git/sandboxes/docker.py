@@ -101,8 +101,18 @@ class DockerSandbox:
         return len(left)
 
     def _start(self, layout: Layout, job: TrainJob | PredictJob) -> "_Container":
+        try:
+            created = self._create(layout, job)
+        except ImageNotFound as error:
+            raise SandboxError(
+                f"the sandbox's image {self.image} was deleted",
+                "improve-git run builds it again, measures main on it, and carries on",
+            ) from error
+        return _Container(self._client, str(created["Id"]))
+
+    def _create(self, layout: Layout, job: TrainJob | PredictJob) -> dict[str, Any]:
         api = self._client.api
-        created = api.create_container(
+        return api.create_container(
             image=self._image,
             command=[*_PYTHON, layout.phase, "/job"],
             hostname="sandbox",
@@ -114,7 +124,6 @@ class DockerSandbox:
             network_disabled=True,
             host_config=api.create_host_config(**self._host_config(layout, job.limits)),
         )
-        return _Container(self._client, str(created["Id"]))
 
     def _host_config(self, layout: Layout, limits: Limits) -> dict[str, Any]:
         mounts = {"/job": layout.folder} | {

@@ -4,6 +4,7 @@ The child is given nothing but an open standard input, whose end tells it that t
 What it sends is bounded, checked and classified; nothing it says is believed beyond its own trial.
 """
 
+import errno
 import json
 import os
 import re
@@ -29,6 +30,7 @@ from improve_git.sandboxes.tune import TuneClasses
 if TYPE_CHECKING:
     import numpy as np
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 MAX_EVENT_BYTES = 16 << 20  # of all events of a phase together
 MAX_CURVE = 5000  # epochs that are kept
 GRACE_SECONDS = 10.0  # for the child to end by itself after its result
@@ -304,5 +306,10 @@ def _exit(code: int | None) -> str:
 
 
 def failed(error: BaseException | str) -> Outcome:
-    """Return the outcome of a phase that the sandbox or its engine broke off."""
+    """Return the outcome of a phase that the sandbox or its engine broke off.
+
+    A host's disk that takes nothing more is raised again: another try would only train for nothing.
+    """
+    if isinstance(error, OSError) and error.errno in _DISK:
+        raise error
     return Outcome("sandbox-error", reason=one_line(str(error), 500))

@@ -30,8 +30,10 @@ def open_team(
 
     Raises:
         LlmError, SettingsError: the language model cannot be used as it is set.
+        SandboxError: improve.yaml names an image that nobody has agreed to.
     """
-    from improve_git.llm.select import check_consent, open_llm
+    from improve_git.consent import check_consent
+    from improve_git.llm.select import open_llm
 
     check_consent(settings, words, state)
     llm = open_llm(settings, Journal(state / "journal"), state, observer)

@@ -58,7 +58,7 @@ def test_decisions_come_back_as_they_were_made(tmp_path: Path):
         assert decided is not None
         trail.assign(repo, number, decided, main, team.name)
         attempt = attempts_of(repo)[-1]
-        read_back = trail.read_assignment(repo, attempt)
+        read_back = trail.read_assignment(repo, attempt, attempt.commit)
         assert (read_back.mechanism, read_back.expected_effect) == ("augmentation", "+0.8 points")
         assert "- no turns\n- no crops" in read_back.instruction
         change = team.rewrite(read_back, context(number))
