@@ -112,7 +112,7 @@ class DockerSandbox:
 
     def _create(self, layout: Layout, job: TrainJob | PredictJob) -> dict[str, Any]:
         api = self._client.api
-        return api.create_container(
+        created: dict[str, Any] = api.create_container(
             image=self._image,
             command=[*_PYTHON, layout.phase, "/job"],
             hostname="sandbox",
@@ -124,6 +124,7 @@ class DockerSandbox:
             network_disabled=True,
             host_config=api.create_host_config(**self._host_config(layout, job.limits)),
         )
+        return created
 
     def _host_config(self, layout: Layout, limits: Limits) -> dict[str, Any]:
         mounts = {"/job": layout.folder} | {
