@@ -1,7 +1,8 @@
 """The command line of bubblewrap: a world with the job, Python and nothing else, read-only.
 
 Run by root without a user number and capabilities of its own, a read-only bind can be remounted
-writable; hence both, and no further user namespaces where this version can forbid them.
+writable; hence both, and no further user namespaces where this version can forbid them. Root's
+number outside also owns the kernel's settings in /proc/sys, hence /proc read-only as a whole.
 """
 
 import functools
@@ -53,7 +54,9 @@ def command(
     argv += ["--ro-bind", str(layout.folder), "/job"]
     for place, path in layout.mounts.items():
         argv += ["--ro-bind", str(path), f"/job/{place}"]
-    return [*argv, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
+    for place in ("/dev", "/proc", "/"):
+        argv += ["--remount-ro", place]
+    return [*argv, "--chdir", "/tmp"]
 
 
 @functools.cache
