@@ -195,6 +195,10 @@ class Tree:
                     tasks += process.num_threads()
             except psutil.Error:
                 continue
+        # First, since to ask many forked processes for their memory takes long: meanwhile a bomb
+        # would go on.
+        if tasks > self._limits.processes:
+            return "crashed", f"{tasks} processes and threads; it may have {self._limits.processes}"
         limit = self._limits.memory_bytes
         # Forked workers share pages, which counts them twice; ask precisely only when it matters.
         used = resident if resident <= limit else sum(map(_proportional, processes))
@@ -202,8 +206,6 @@ class Tree:
         if used > limit:
             mib = limit / 2**20
             return "out-of-memory", f"{used / 2**20:.0f} MiB in use; it may use {mib:.0f} MiB"
-        if tasks > self._limits.processes:
-            return "crashed", f"{tasks} processes and threads; it may have {self._limits.processes}"
         return None
 
     def peak_memory(self) -> int | None:
