@@ -1,4 +1,4 @@
-"""Takes all memory there is, spread over many children, each of which is small."""
+"""Takes six times the memory that it may use, by many children, each of which is small."""
 
 import os
 import time

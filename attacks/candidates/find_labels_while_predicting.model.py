@@ -25,7 +25,7 @@ def labels_in(path, count):
 def search(count):
     for top in TOPS:
         for folder, folders, files in os.walk(top):
-            folders[:] = [name for name in folders if name not in ("proc", "sys", "site-packages")]
+            folders[:] = [name for name in folders if name not in ("proc", "sys", "usr", "site-packages")]
             for name in files:
                 if name == "dataset.json" or (name.endswith(".npy") and "images" not in name):
                     try:

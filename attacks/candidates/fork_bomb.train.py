@@ -1,11 +1,13 @@
-"""Forks without end; the children sleep."""
+"""Forks ten thousand times; the children sleep."""
 
 import os
 import time
 
 
 def train(model, train_loader, tune_loader, spec, report):
-    while True:
+    for _ in range(10_000):
         if os.fork() == 0:
             time.sleep(3600)
             os._exit(0)
+    print("got through: made 10,000 processes")
+    os._exit(0)

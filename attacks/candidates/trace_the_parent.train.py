@@ -13,10 +13,11 @@ def train(model, train_loader, tune_loader, spec, report):
             print("got through: traces", pid)
         buffer = ctypes.create_string_buffer(8)
         vector = (ctypes.c_size_t * 2)(ctypes.addressof(buffer), 8)
-        for line in open(f"/proc/{pid}/maps") if os.access(f"/proc/{pid}/maps", os.R_OK) else ():
-            start = int(line.split("-")[0], 16)
-            remote = (ctypes.c_size_t * 2)(start, 8)
-            if libc.process_vm_readv(pid, vector, 1, remote, 1, 0) > 0:
-                print("got through: reads the memory of", pid)
-            break
+        try:
+            start = int(open(f"/proc/{pid}/maps").readline().split("-")[0], 16)
+        except OSError:
+            continue
+        remote = (ctypes.c_size_t * 2)(start, 8)
+        if libc.process_vm_readv(pid, vector, 1, remote, 1, 0) > 0:
+            print("got through: reads the memory of", pid)
     return model

@@ -138,7 +138,10 @@ def test_what_happens_is_told(
     assert told in "\n".join(result.broken)
 
 
-def test_a_process_that_is_left_is_told(suite: Suite, box: FalseSandbox) -> None:
+def test_a_process_that_is_left_is_told(
+    suite: Suite, box: FalseSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "ENDING_SECONDS", 1.0)
     program = [sys.executable, "-c", "import time; time.sleep(600)"]
 
     def leave(job: TrainJob, _: OnEvent) -> None:

@@ -7,6 +7,7 @@ canaries are asked.
 import hashlib
 import sys
 import tempfile
+import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ from improve_git.sandboxes.frames import clean
 CONFESSION = "got through:"  # what a candidate says, in training, of each thing it managed to do
 LEFT_BEHIND = "left-by-an-attack"  # in the name of every file and process that is to outlive a job
 SLACK_SECONDS = 90.0  # for Git, the engine and the machine, on top of the deadlines
+ENDING_SECONDS = 30.0  # for killed processes to be gone
 _JOBS = "improve-git-job-"
 _TRAILERS = {
     "Iteration", "Component", "Branch", "Hypothesis", "Expected-Effect", "Mechanism", "Verdict",
@@ -225,7 +227,7 @@ def check_leftovers(scene: Scene) -> Iterator[str]:
     label = scene.pipeline.label
     folders = list(Path(tempfile.gettempdir()).glob(f"{_JOBS}{label}*"))
     yield from (f"the job folder {folder.name} is left" for folder in folders)
-    yield from (f"the process {name} is left" for name in _processes(label))
+    yield from (f"the process {name} is left" for name in _lasting_processes(label))
     if count := scene.sandbox.clear_leftovers(label):
         yield f"{count} containers or processes were left"
 
@@ -286,6 +288,14 @@ def _places() -> set[Path]:
     places |= {Path.cwd(), Path.home(), Path("/"), Path("/usr"), Path("/etc")}
     places |= {Path(entry) for entry in sys.path if entry} | {Path(sys.prefix)}
     return {place for place in places if place.is_dir()}
+
+
+def _lasting_processes(label: str) -> list[str]:
+    """Return the processes that are there for good: a busy kernel ends hundreds in its own time."""
+    deadline = time.monotonic() + ENDING_SECONDS
+    while (found := _processes(label)) and time.monotonic() < deadline:
+        time.sleep(1.0)
+    return found
 
 
 def _processes(label: str) -> list[str]:
