@@ -23,7 +23,7 @@ from trail_checker import essence, users_work, violations
 
 from improve_git.errors import SandboxError
 
-FARTHEST = 30  # boundaries; about what an iteration passes
+FARTHEST = 12  # boundaries; about half of what an iteration passes
 WORLDS = ("scripted", "process", "docker")
 
 
@@ -103,7 +103,7 @@ def killed_run(arena: Arena, world: KillWorld, most: int, luck: random.Random) -
             if luck.random() < 0.5:
                 policy = nth(luck.randint(1, FARTHEST))
             else:
-                seconds = luck.uniform(0, arena.seconds)
+                seconds = luck.uniform(0, arena.seconds / 3)
         start(world, report, policy, seconds, arena.memory)
     return report
 

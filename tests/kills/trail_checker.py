@@ -260,7 +260,9 @@ def journal(trail: Trail) -> Iterator[str]:
     steps = [event for event in trail.events if event["event"].startswith("land")]
     if steps and steps[-1]["event"] == "landing":
         yield "a landing is half done"
-    merged = [event["number"] for event in steps if event["event"] == "landed" and event["number"]]
+    merged = [
+        event["number"] for event in steps if event["event"] == "landed" and event.get("number")
+    ]
     landed = [int(c.said["Iteration"]) for c in trail.main if c.said.get("Verdict") == "merged"]
     if merged != landed:
         yield f"the journal knows of merges {merged}, main of {landed}"
