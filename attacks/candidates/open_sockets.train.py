@@ -16,7 +16,8 @@ def train(model, train_loader, tune_loader, spec, report):
                     continue
                 except OSError:
                     break  # there is no way to this host
-                print("got through: connected to", host, port)
+                if plug.getsockname() != plug.getpeername():  # a port can meet itself
+                    print("got through: connected to", host, port)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plug:
         for host in hosts[2:]:
             try:
