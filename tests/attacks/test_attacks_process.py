@@ -1,5 +1,6 @@
 """A few attacks on the process sandbox, on the way to the whole: ``make attack``."""
 
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -39,7 +40,10 @@ def test_without_isolation_an_attack_is_seen_to_get_through(
 
     suite, _ = target
     (attack,) = chosen(["read_the_environment"])
-    result = suite.run(attack, ProcessSandbox("none", isolate=False))
+    # As any Git command of the engine's does, it has the engine's environment.
+    with subprocess.Popen(["sleep", "600"]) as child:
+        result = suite.run(attack, ProcessSandbox("none", isolate=False))
+        child.kill()
     assert not result.held
     told = "\n".join(result.broken)
     assert "the host's secret is in .git/objects/" in told

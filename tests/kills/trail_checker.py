@@ -19,7 +19,7 @@ ROLES = {"data": "Data Engineer", "model": "Model Engineer", "train": "Training 
 # What differs from run to run: times, and names of commits, in which dates go.
 VOLATILE_TRAILERS = ("Record", "Train-Seconds")
 TOLD = ("verdict", "status", "score", "key", "iteration", "component", "judgement", "seeds")
-STATE = {"journal", "lock", "packs", "weights", "images-seen.json"}
+STATE = {"journal", "lock", "packs", "weights", "images-seen.json", "images-at"}
 
 
 @dataclass(frozen=True)

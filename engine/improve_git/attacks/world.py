@@ -52,7 +52,11 @@ class World:
 
     def words(self) -> list[str]:
         """Return the settings under which attacks run."""
-        return [f"budget.predict_seconds={self.predict_seconds:.0f}"]
+        return [
+            f"budget.predict_seconds={self.predict_seconds:.0f}",
+            # What is not isolated is not attacked, but for the test that shows what that would do.
+            "sandbox.allow_unisolated=true",
+        ]
 
     def copy(self, name: str) -> Path:
         """Return a fresh copy of the pipeline."""
