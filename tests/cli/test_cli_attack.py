@@ -17,7 +17,6 @@ def box(monkeypatch: pytest.MonkeyPatch) -> FalseSandbox:
 
     def open_sandbox(settings: SandboxSettings, on_line: object) -> FalseSandbox:
         del on_line
-        assert not settings.allow_unisolated
         if settings.name != "docker":
             raise SandboxError("it does not isolate here", "install bubblewrap")
         return box
@@ -46,6 +45,17 @@ def test_what_is_not_held_says_why_and_fails(call: Call, box: FalseSandbox) -> N
     assert lines[row + 1] == "  it says that it got through: wrote to /"
     assert lines[-1] == "0 of 1 attacks were held, NOT HELD: print_a_score (docker)"
     assert said.code == 1
+
+
+@pytest.mark.parametrize("words", [(), ("sandbox.allow_unisolated=true",)])
+def test_nothing_hostile_runs_where_nothing_isolates(
+    call: Call, box: FalseSandbox, words: tuple[str, ...]
+) -> None:
+    box.name = "process-unisolated"
+    said = call("doctor", "--attack", "sandbox=docker", "--only", "print_a_score", *words)
+    assert (said.code, said.err.splitlines()[0]) == (
+        1, "error: nothing isolates candidates here, so nothing hostile is run",
+    )  # fmt: skip
 
 
 @pytest.mark.usefixtures("box")

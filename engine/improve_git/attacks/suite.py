@@ -17,10 +17,10 @@ from improve_git.attacks.canaries import Canary, canary, ears
 from improve_git.attacks.catalogue import Attack
 from improve_git.attacks.teams import team_for
 from improve_git.attacks.world import World, make_world
-from improve_git.errors import ImproveError
+from improve_git.errors import ImproveError, SandboxError
 from improve_git.loop import Loop
 from improve_git.pipeline import Pipeline
-from improve_git.sandboxes.base import Sandbox
+from improve_git.sandboxes.base import UNISOLATED, Sandbox
 from improve_git.trial import Bench
 
 AT_ONCE = 2
@@ -110,8 +110,14 @@ def open_suite(sandbox: Sandbox) -> Iterator[Suite]:
     """Make a world in a temporary folder and put the canary in place; all is gone at the end.
 
     Raises:
+        SandboxError: nothing isolates, and nothing hostile is run there.
         SandboxError, PipelineError: not even the honest pipeline runs here.
     """
+    if sandbox.name == UNISOLATED:
+        raise SandboxError(
+            "nothing isolates candidates here, so nothing hostile is run",
+            "install bubblewrap or Docker; see: improve-git doctor",
+        )
     folder = Path(tempfile.mkdtemp(prefix="improve-git-attack-"))
     try:
         with canary(folder) as secret:

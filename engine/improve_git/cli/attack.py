@@ -58,9 +58,7 @@ def _attack_one(
     from improve_git.sandboxes.select import open_sandbox
 
     def open_one() -> "Sandbox":
-        # What does not isolate is no sandbox, and nothing hostile is run there.
-        closed = replace(settings, allow_unisolated=False)
-        return open_sandbox(closed, lambda line: screen.print(clean(line), soft_wrap=True))
+        return open_sandbox(settings, lambda line: screen.print(clean(line), soft_wrap=True))
 
     first = open_one()
     kind = "attack" if len(attacks) == 1 else "attacks"
