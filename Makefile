@@ -37,7 +37,7 @@ chaos: install ## kill the engine 300 times at random and check what it leaves (
 test-llm: install .venv-llm/.installed ## run 10 iterations with a real, tiny LLM (compiles llama.cpp's server, 10 minutes)
 	$(BIN)/pytest -s -rs tests/llm/test_real_model.py
 
-attack: install ## run hostile candidates in both sandboxes and say whether each was held (20 minutes)
+attack: install ## run hostile candidates in both sandboxes and say whether each was held (10 minutes)
 	$(BIN)/improve-git doctor --attack
 
 .venv-llm/.installed:
