@@ -16,8 +16,9 @@ from improve_git.domain import (
     Training,
 )
 from improve_git.history import History, read_record
+from improve_git.measurement import Measurement
 from improve_git.pipeline import Pipeline, Snapshot
-from improve_git.trial import Measurement, safety_stop
+from improve_git.trial import safety_stop
 
 if TYPE_CHECKING:
     from improve_git.settings import Settings

@@ -11,11 +11,12 @@ from improve_git.git import ENGINE, RefMoved
 from improve_git.history import FETCH_NOTES, Scored, read_history
 from improve_git.landing import land
 from improve_git.llm.ledger import llm_account
+from improve_git.measurement import Measurement, read_measurement
 from improve_git.messages import compose
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot
 from improve_git.teams.base import Team
-from improve_git.trial import Bench, Measurement, read_measurement
+from improve_git.trial import Bench
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from improve_git.git import RefMoved
 from improve_git.history import History, next_number, read_history
 from improve_git.incumbent import Incumbent, Main
 from improve_git.landing import has_landed, recover
+from improve_git.measurement import Measurement
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot, scored_difference
 from improve_git.teams.base import Team
-from improve_git.trial import Bench, Measurement
+from improve_git.trial import Bench
 from improve_git.verdicts import Verdicts
 
 

@@ -1,7 +1,7 @@
 """One trial: train in the sandbox, predict in another, judge on the host. Results are remembered.
 
-A measurement is plain JSON data, the same for a success and a failure; it is stored as a blob and
-named in the journal before anything is decided on it, so that no collected result is lost.
+A measurement is stored as a blob and named in the journal before anything is decided on it, so that
+no collected result is lost.
 """
 
 import json
@@ -15,26 +15,21 @@ from typing import TYPE_CHECKING, Any
 from improve_git import contract
 from improve_git.domain import Outcome
 from improve_git.errors import SandboxError
-from improve_git.git import Repository
 from improve_git.history import read_record
+from improve_git.measurement import Measurement, describe, read_measurement
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot
 from improve_git.sandboxes.base import Limits, PredictJob, Sandbox, TrainJob
 from improve_git.trust import check_trust
 
 if TYPE_CHECKING:
-    from improve_git.datasets.dataset import DataSet
     from improve_git.settings import Settings
 
-FORMAT = 1
 FIRST_TRAINING_SECONDS = 4 * 3600.0  # the safety stop until a baseline tells what is usual
 # Start-up, saving and predicting tune (the harness gives that 60 s), on top of the safety stop.
 ALLOWANCE_SECONDS = 180.0
-LARGEST_CONFUSION = 50  # classes; a record with more would grow by the square
 # Seconds before another try where the sandbox failed: an engine that restarts takes some.
 SANDBOX_PAUSES = (2.0, 30.0)
-
-Measurement = dict[str, Any]
 
 
 class Bench:
@@ -82,7 +77,7 @@ class Bench:
 
     def refused(self, snapshot: Snapshot, outcome: Outcome) -> Measurement:
         """Return the measurement of what is not even trained; it is not remembered."""
-        return self._measurement(snapshot, outcome, None)
+        return describe(snapshot, self.sandbox, outcome, None)
 
     def keep_weights(self, snapshot: Snapshot) -> None:
         """Drop the trained weights of all but one snapshot, half-written ones too."""
@@ -156,13 +151,13 @@ class Bench:
             )
         trained = self._trained_before(snapshot) or self.train(snapshot, title, seconds)
         if trained.status != "ok":
-            return self._measurement(snapshot, trained, None)
+            return describe(snapshot, self.sandbox, trained, None)
         self.pipeline.journal.append(
             "trained", key=self.key(snapshot),
             outcome=self.pipeline.repo.write_blob(json.dumps(asdict(trained)).encode()),
         )  # fmt: skip
         predicted, logits = self.predict(snapshot, self.packs(snapshot) / "val", "predict")
-        measurement = self._measurement(snapshot, trained, predicted)
+        measurement = describe(snapshot, self.sandbox, trained, predicted)
         if predicted.status != "ok":
             failure = {k: getattr(predicted, k) for k in ("status", "reason", "detail", "log_tail")}
             return measurement | failure
@@ -187,37 +182,6 @@ class Bench:
         metric = snapshot.settings.metric.name
         judgement = judge.score(logits, labels, metric, len(data_set.classes))
         return {"score": judgement.value, "judgement": asdict(judgement)}
-
-    def _measurement(
-        self, snapshot: Snapshot, trained: Outcome, predicted: Outcome | None
-    ) -> Measurement:
-        from improve_git.settings import scored
-
-        return {
-            "format": FORMAT,
-            "key": self.key(snapshot),
-            "status": trained.status,
-            "reason": trained.reason,
-            "detail": trained.detail,
-            "metric": snapshot.settings.metric.name,
-            "score": None,
-            "seeds": [snapshot.settings.seed],
-            "curve": trained.curve,
-            "tune_confusion": tune_confusion(snapshot.data_set, trained.tune_predicted),
-            "train_seconds": round(trained.seconds, 2),
-            "train_wall_seconds": round(trained.wall_seconds, 2),
-            "predict_seconds": round(predicted.seconds, 2) if predicted else None,
-            "predict_wall_seconds": round(predicted.wall_seconds, 2) if predicted else None,
-            "peak_memory_bytes": trained.peak_memory_bytes,
-            "stopped_by": trained.stopped_by,
-            "sandbox": self.sandbox.name,
-            "image": self.sandbox.image,
-            "dataset": snapshot.data_set.fingerprint,
-            "split": snapshot.data_set.split,
-            "settings": scored(snapshot.settings),
-            "info": trained.info,
-            "log_tail": trained.log_tail,
-        }
 
     def packs(self, snapshot: Snapshot) -> Path:
         """Return the folder of a snapshot's packs, one a part; built where missing."""
@@ -249,26 +213,6 @@ class Bench:
             f"the sandbox failed {len(SANDBOX_PAUSES) + 1} times: {outcome.reason}",
             "see: improve-git doctor; then improve-git run carries on",
         )
-
-
-def read_measurement(repo: Repository, blob: str | None) -> Measurement | None:
-    """Return a stored measurement; None where it is not at hand, damaged or of another format."""
-    record = read_record(repo, blob)
-    return record if record and record.get("format") == FORMAT else None
-
-
-def tune_confusion(data_set: "DataSet", predicted: list[int]) -> list[list[int]]:
-    """Return [label][predicted class] on tune; [] where unknown or where there are many classes.
-
-    A candidate can forge it. It is for the agents that improve that candidate, and for no verdict.
-    """
-    classes, labels = len(data_set.classes), data_set.labels("tune")
-    if classes > LARGEST_CONFUSION or not predicted or len(predicted) != len(labels):
-        return []
-    counts = [[0] * classes for _ in range(classes)]
-    for label, guess in zip(labels, predicted, strict=True):
-        counts[label][guess] += 1
-    return counts
 
 
 def safety_stop(settings: "Settings", usual_seconds: float | None) -> float:

@@ -7,10 +7,10 @@ from improve_git.domain import FILES, Attempt, Verdict
 from improve_git.incumbent import Main
 from improve_git.landing import land
 from improve_git.llm.ledger import llm_account
+from improve_git.measurement import Measurement
 from improve_git.messages import compose
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline
-from improve_git.trial import Measurement
 
 
 @dataclass(frozen=True)

@@ -425,7 +425,7 @@ def test_a_record_of_another_version_is_measured_again(
     world: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     w = world(WIDER)
-    monkeypatch.setattr("improve_git.trial.FORMAT", 2)
+    monkeypatch.setattr("improve_git.measurement.FORMAT", 2)
     w.run()
     assert [s.verdict for s in read_history(w.pipeline.repo).main] == [
         "baseline", "measured", "merged"]  # fmt: skip

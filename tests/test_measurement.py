@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from improve_git.datasets.dataset import DataSet, Entry
-from improve_git.trial import LARGEST_CONFUSION, tune_confusion
+from improve_git.measurement import LARGEST_CONFUSION, tune_confusion
 
 LABELS = [1, 0, 2, 1]
 
