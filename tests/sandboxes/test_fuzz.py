@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import pipelines
 from improve_git.domain import Outcome, Status
-from improve_git.sandboxes import session
+from improve_git.sandboxes import phases, session
 from improve_git.sandboxes.base import Limits, PredictJob, TrainJob
 from improve_git.sandboxes.docker import demultiplex
 from improve_git.sandboxes.frames import Tail, clean
@@ -144,7 +144,7 @@ def check_train(folder: Path, data: bytes, sizes: Sequence[int], log: bytes) -> 
     job = TrainJob(pipelines.FILES, packs, pipelines.spec(), (), LIMITS, "test", weights)
     events: list[dict[str, Any]] = []
     said = [*pieces(log, sizes, "err"), *pieces(begun(data), sizes)]
-    outcome = session.train(lambda: Replayed(said, 0), job, events.append)
+    outcome = phases.train(lambda: Replayed(said, 0), job, events.append)
     check_outcome(outcome)
     assert (outcome.status == "ok") == weights.exists()
     assert [path.name for path in weights.parent.iterdir()] in ([], ["weights"])
@@ -162,7 +162,7 @@ def check_predict(folder: Path, data: bytes, sizes: Sequence[int]) -> Outcome:
         pipelines.write_pack(pack, IMAGES, 0, labelled=False)
     job = PredictJob(pipelines.FILES, pack, pipelines.spec(), folder / "w", LIMITS, "test")
     said = pieces(begun(data), sizes)
-    outcome, logits = session.predict(lambda: Replayed(said, 0), job, lambda _: None)
+    outcome, logits = phases.predict(lambda: Replayed(said, 0), job, lambda _: None)
     check_outcome(outcome)
     assert (outcome.log_tail, outcome.info, outcome.curve) == ("", {}, [])
     assert (outcome.status == "ok") == (logits is not None)

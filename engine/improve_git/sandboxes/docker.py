@@ -13,7 +13,7 @@ from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 from improve_git.domain import Outcome, Status
 from improve_git.errors import SandboxError
-from improve_git.sandboxes import session
+from improve_git.sandboxes import phases
 from improve_git.sandboxes.base import Limits, OnEvent, PredictJob, TrainJob, ignore_event
 from improve_git.sandboxes.environment import environment
 from improve_git.sandboxes.frames import one_line
@@ -70,10 +70,10 @@ class DockerSandbox:
         """See Sandbox."""
         with lay_out(job) as layout:
             try:
-                outcome = session.train(lambda: self._start(layout, job), job, on_event)
+                outcome = phases.train(lambda: self._start(layout, job), job, on_event)
                 return not_to_blame(outcome, layout)
             except _ENGINE_ERRORS as error:
-                return session.failed(error)
+                return phases.failed(error)
 
     def predict(
         self, job: PredictJob, on_event: OnEvent = ignore_event
@@ -81,10 +81,10 @@ class DockerSandbox:
         """See Sandbox."""
         with lay_out(job) as layout:
             try:
-                outcome, logits = session.predict(lambda: self._start(layout, job), job, on_event)
+                outcome, logits = phases.predict(lambda: self._start(layout, job), job, on_event)
                 return not_to_blame(outcome, layout), logits
             except _ENGINE_ERRORS as error:
-                return session.failed(error), None
+                return phases.failed(error), None
 
     def clear_leftovers(self, label_prefix: str) -> int:
         """See Sandbox."""

@@ -24,7 +24,7 @@ import psutil
 from improve_git.domain import Outcome, Status
 from improve_git.errors import SandboxError
 from improve_git.files import shipped
-from improve_git.sandboxes import bubblewrap, cgroups, session
+from improve_git.sandboxes import bubblewrap, cgroups, phases
 from improve_git.sandboxes.base import (
     UNISOLATED,
     Limits,
@@ -64,7 +64,7 @@ class ProcessSandbox:
     def train(self, job: TrainJob, on_event: OnEvent = ignore_event) -> Outcome:
         """See Sandbox."""
         with lay_out(job) as layout:
-            outcome = session.train(lambda: self._start(layout, job), job, on_event)
+            outcome = phases.train(lambda: self._start(layout, job), job, on_event)
             return not_to_blame(outcome, layout)
 
     def predict(
@@ -72,7 +72,7 @@ class ProcessSandbox:
     ) -> "tuple[Outcome, np.ndarray[Any, np.dtype[np.float32]] | None]":
         """See Sandbox."""
         with lay_out(job) as layout:
-            outcome, logits = session.predict(lambda: self._start(layout, job), job, on_event)
+            outcome, logits = phases.predict(lambda: self._start(layout, job), job, on_event)
             return not_to_blame(outcome, layout), logits
 
     def clear_leftovers(self, label_prefix: str) -> int:

@@ -1,17 +1,14 @@
-"""One phase in a sandbox, from the started child to an Outcome; the same for every sandbox.
+"""Reads a started child to its end, and makes an Outcome of it; the same for every sandbox.
 
 The child is given nothing but an open standard input, whose end tells it that the engine is gone.
 What it sends is bounded, checked and classified; nothing it says is believed beyond its own trial.
 """
 
-import errno
-import json
-import os
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, cast
 
 from improve_git.domain import Outcome, Status
 from improve_git.sandboxes import blame
@@ -25,12 +22,7 @@ from improve_git.sandboxes.frames import (
     parse,
     scalars,
 )
-from improve_git.sandboxes.tune import TuneClasses
 
-if TYPE_CHECKING:
-    import numpy as np
-
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 MAX_EVENT_BYTES = 16 << 20  # of all events of a phase together
 MAX_CURVE = 5000  # epochs that are kept
 GRACE_SECONDS = 10.0  # for the child to end by itself after its result
@@ -72,68 +64,7 @@ class Child(Protocol):
         ...
 
 
-def train(start: Callable[[], Child], job: TrainJob, on_event: OnEvent) -> Outcome:
-    """Run a training phase; the weights are put in place only where it went well."""
-    partial = job.weights_out.with_name(f".{job.weights_out.name}.partial")
-    tune = TuneClasses(job)
-    try:
-        with partial.open("wb") as file:
-            outcome = _Session(job, on_event, {b"W": file.write, b"T": tune.take}).run(start)
-            outcome = replace(outcome, tune_predicted=tune.told())
-            sent = file.tell()
-            file.flush()
-            os.fsync(file.fileno())
-        if outcome.status == "ok" and not sent:
-            return replace(outcome, status="crashed", reason="ended without sending its weights")
-        if outcome.status == "ok":
-            partial.chmod(0o644)  # the sandbox reads it as another user
-            partial.replace(job.weights_out)
-        return outcome
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def predict(
-    start: Callable[[], Child], job: PredictJob, on_event: OnEvent
-) -> "tuple[Outcome, np.ndarray[Any, np.dtype[np.float32]] | None]":
-    """Run a prediction phase; the logits come only where they are whole and finite.
-
-    Nothing that the candidate wrote while it saw the images is passed on as text: no log, no
-    message, only the kind of an error and its place in the candidate's own files.
-    """
-    import numpy as np
-
-    images = int(json.loads((job.pack / "pack.json").read_text())["count"])
-    shape = (images, int(job.spec["num_classes"]))
-    expected = images * shape[1] * 4
-    received = bytearray()
-
-    def take(data: bytes) -> None:
-        if len(received) + len(data) > expected:
-            raise _TooManyPredictions
-        received.extend(data)
-
-    outcome = _Session(job, on_event, {b"P": take}).run(start)
-    if outcome.status != "ok":
-        return outcome, None
-    if not received and expected:
-        return replace(outcome, status="no-predictions", reason="no predictions came"), None
-    if len(received) != expected:
-        reason = f"{len(received)} bytes of predictions came instead of {expected}"
-        return replace(outcome, status="bad-predictions", reason=reason), None
-    logits = np.frombuffer(bytes(received), dtype="<f4").astype(np.float32).reshape(shape)
-    finite = np.isfinite(logits).all(axis=1)
-    if not finite.all():
-        reason = f"the predictions of {int((~finite).sum())} of {images} images are not finite"
-        return replace(outcome, status="diverged", reason=reason), None
-    return outcome, logits
-
-
-class _TooManyPredictions(Exception):
-    """More predictions came than there are images."""
-
-
-class _Halt(Exception):
+class Halt(Exception):
     """The engine ends the phase: a limit is reached or the stream is not what it should be."""
 
     def __init__(self, status: Status, reason: str) -> None:
@@ -142,7 +73,7 @@ class _Halt(Exception):
         self.reason = reason
 
 
-class _Session:
+class Session:
     """Reads one child to its end."""
 
     def __init__(
@@ -166,12 +97,13 @@ class _Session:
         self._ready = False  # whether the candidate's own code had begun
 
     def run(self, start: Callable[[], Child]) -> Outcome:
+        """Start the child, read it, end it."""
         begun = time.monotonic()
         child = start()
-        halt: _Halt | None = None
+        halt: Halt | None = None
         try:
             self._read(child, begun + self._limits.seconds)
-        except _Halt as caught:
+        except Halt as caught:
             halt = caught
         finally:
             ending = child.end()
@@ -184,7 +116,7 @@ class _Session:
             if left <= 0:
                 if self._result is not None:
                     return  # it told its result and lingers
-                raise _Halt("timeout", f"not done after {self._limits.seconds:.0f} s")
+                raise Halt("timeout", f"not done after {self._limits.seconds:.0f} s")
             chunks = child.read(min(left, _TICK_SECONDS))
             if chunks is None:
                 return
@@ -194,12 +126,12 @@ class _Session:
             if self._result is not None and not told:
                 last = min(deadline, time.monotonic() + GRACE_SECONDS)
             if excess := child.excess():
-                raise _Halt(*excess)
+                raise Halt(*excess)
 
     def _take(self, stream: Stream, data: bytes) -> None:
         self._bytes += len(data)
         if self._bytes > self._limits.output_bytes:
-            raise _Halt("too-much-output", f"more than {self._limits.output_bytes} bytes came out")
+            raise Halt("too-much-output", f"more than {self._limits.output_bytes} bytes came out")
         if stream == "err":
             self._tail.feed(data)
             return
@@ -215,9 +147,7 @@ class _Session:
                     break
         except FrameError as error:
             reason = f"its output channel was written to by something else ({error})"
-            raise _Halt("crashed", reason) from error
-        except _TooManyPredictions as error:
-            raise _Halt("bad-predictions", "more predictions came than images") from error
+            raise Halt("crashed", reason) from error
 
     def _take_frame(self, frame: Frame) -> None:
         if self._result is not None:
@@ -225,7 +155,7 @@ class _Session:
         if frame.kind == b"E":
             self._event_bytes += len(frame.payload)
             if self._event_bytes > MAX_EVENT_BYTES:
-                raise _Halt("too-much-output", f"more than {MAX_EVENT_BYTES} bytes of events came")
+                raise Halt("too-much-output", f"more than {MAX_EVENT_BYTES} bytes of events came")
             self._take_event(scalars(json_object(frame.payload)))
         elif frame.kind == b"R":
             self._result = json_object(frame.payload)
@@ -248,7 +178,7 @@ class _Session:
             self._on_event(event)
 
     def _outcome(
-        self, halt: _Halt | None, ending: Ending, wall_seconds: float, polled: int | None
+        self, halt: Halt | None, ending: Ending, wall_seconds: float, polled: int | None
     ) -> Outcome:
         result = self._result or {}
         told = scalars(result)
@@ -272,7 +202,7 @@ class _Session:
             info={} if self._seeing else scalars(result.get("info")) | self._info,
         )
 
-    def _judged(self, halt: _Halt | None, ending: Ending) -> tuple[Status, str, str]:
+    def _judged(self, halt: Halt | None, ending: Ending) -> tuple[Status, str, str]:
         """Return status, reason and detail."""
         if not self._ready and self._result is None:  # not the candidate's fault so far
             last = halt.reason if halt else self._tail.text().rpartition("\n")[2]
@@ -303,13 +233,3 @@ def _exit(code: int | None) -> str:
     if code is None:
         return "lingering"
     return f"killed by signal {code - 128}" if code > 128 else f"with exit code {code}"
-
-
-def failed(error: BaseException | str) -> Outcome:
-    """Return the outcome of a phase that the sandbox or its engine broke off.
-
-    A host's disk that takes nothing more is raised again: another try would only train for nothing.
-    """
-    if isinstance(error, OSError) and error.errno in _DISK:
-        raise error
-    return Outcome("sandbox-error", reason=one_line(str(error), 500))
