@@ -17,7 +17,7 @@ from typing import Any
 
 import docker
 
-from improve_git.sandboxes.image import recipe
+from improve_git.sandboxes.docker.recipe import recipe
 
 BASE = os.environ.get("IMPROVE_GIT_BASE_IMAGE", "improve-git-base:bookworm")
 HARNESS = """

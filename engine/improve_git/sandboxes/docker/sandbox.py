@@ -1,4 +1,4 @@
-"""The Docker sandbox; the one module that speaks to a container engine."""
+"""Runs jobs in Docker containers."""
 
 import socket
 import struct
@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import docker
-import requests
-from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.errors import ImageNotFound, NotFound
 from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 from improve_git.domain import Outcome, Status
 from improve_git.errors import SandboxError
 from improve_git.sandboxes import phases
 from improve_git.sandboxes.base import Limits, OnEvent, PredictJob, TrainJob, ignore_event
+from improve_git.sandboxes.docker.image import ENGINE_ERRORS, ensure_image
+from improve_git.sandboxes.docker.recipe import recipe
 from improve_git.sandboxes.environment import environment
 from improve_git.sandboxes.frames import one_line
-from improve_git.sandboxes.image import BASE_VARIABLE, Recipe, recipe, without_credentials
 from improve_git.sandboxes.job import Layout, clear_folders, lay_out, not_to_blame
 from improve_git.sandboxes.session import Ending, Stream
 
@@ -32,8 +32,6 @@ _USER = "65534:65534"
 _INODES = 200_000  # of the scratch space
 _OPEN_FILES = 4096
 _READ_BYTES = 1 << 18
-# What the client raises where the engine stops answering in the middle of a call.
-_ENGINE_ERRORS = (DockerException, requests.RequestException, OSError)
 
 
 class DockerSandbox:
@@ -55,14 +53,14 @@ class DockerSandbox:
             self._client = docker.from_env()
             self._client.ping()
             about = self._client.info()
-        except _ENGINE_ERRORS as error:
+        except ENGINE_ERRORS as error:
             raise SandboxError(
                 f"no Docker engine answers ({one_line(str(error), 120)})",
                 "start Docker, or choose sandbox=process",
             ) from error
         self._runtime = _known_runtime(about, runtime)
         made = recipe(base_image)
-        self._image = _ensure_image(self._client, made, on_line)
+        self._image = ensure_image(self._client, made, on_line)
         self.image = f"{made.tag}@{self._image.removeprefix('sha256:')[:12]}"
         self._devices = _device_requests(about, gpus)
 
@@ -72,7 +70,7 @@ class DockerSandbox:
             try:
                 outcome = phases.train(lambda: self._start(layout, job), job, on_event)
                 return not_to_blame(outcome, layout)
-            except _ENGINE_ERRORS as error:
+            except ENGINE_ERRORS as error:
                 return phases.failed(error)
 
     def predict(
@@ -83,7 +81,7 @@ class DockerSandbox:
             try:
                 outcome, logits = phases.predict(lambda: self._start(layout, job), job, on_event)
                 return not_to_blame(outcome, layout), logits
-            except _ENGINE_ERRORS as error:
+            except ENGINE_ERRORS as error:
                 return phases.failed(error), None
 
     def clear_leftovers(self, label_prefix: str) -> int:
@@ -95,7 +93,7 @@ class DockerSandbox:
             left = [c for c in labelled if c.labels[LABEL].startswith(label_prefix)]
             for container in left:
                 _remove(self._client, str(container.id))
-        except _ENGINE_ERRORS as error:
+        except ENGINE_ERRORS as error:
             raise SandboxError(f"Docker failed: {one_line(str(error), 200)}") from error
         clear_folders(label_prefix)
         return len(left)
@@ -214,61 +212,6 @@ class _Container:
             if not state["Running"] or time.monotonic() > deadline:
                 return state
             time.sleep(0.02)
-
-
-def _ensure_image(
-    client: docker.DockerClient, wanted: Recipe, on_line: "Callable[[str], None]"
-) -> str:
-    """Return the id of an image, building it on first use: a tag could be moved meanwhile."""
-    try:
-        return str(client.images.get(wanted.tag).id)
-    except ImageNotFound:
-        on_line(f"building the sandbox's image {wanted.tag} on {wanted.base}: minutes, once")
-    try:
-        _build(client, wanted, on_line)
-        return str(client.images.get(wanted.tag).id)
-    except _ENGINE_ERRORS as error:
-        raise SandboxError(
-            f"the sandbox's image cannot be built on {wanted.base}: {one_line(str(error), 300)}",
-            f"name another base image by sandbox.base_image or {BASE_VARIABLE}",
-        ) from error
-
-
-def _build(client: docker.DockerClient, wanted: Recipe, on_line: "Callable[[str], None]") -> None:
-    lines = client.api.build(
-        fileobj=wanted.context(),
-        custom_context=True,
-        tag=wanted.tag,
-        buildargs=wanted.arguments(),
-        network_mode="host",
-        rm=True,
-        forcerm=True,
-        decode=True,
-    )
-    for line in lines:
-        if "error" in line:
-            raise DockerException(line["error"])
-        for text in str(line.get("stream", "")).splitlines():
-            if text.strip() and not text.startswith(" --->"):
-                on_line(one_line(without_credentials(text), 160))
-
-
-def look(base_image: str | None) -> tuple[str, str, bool]:
-    """Return the engine's version, the image's tag and whether it is there; builds nothing.
-
-    Raises SandboxError where no engine answers.
-    """
-    tag = recipe(base_image).tag
-    try:
-        client = docker.from_env(timeout=10)
-        try:
-            version = str(client.version().get("Version", "unknown"))
-            return version, tag, bool(client.images.list(name=tag))
-        finally:
-            client.close()
-    except _ENGINE_ERRORS as error:
-        why = one_line(str(error), 120)
-        raise SandboxError(f"no Docker engine answers ({why})") from error
 
 
 def demultiplex(data: bytes) -> tuple[list[tuple[Stream, bytes]], bytes]:

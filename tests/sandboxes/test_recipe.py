@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from improve_git.sandboxes import image
-from improve_git.sandboxes.docker import demultiplex
-from improve_git.sandboxes.image import recipe, without_credentials
+from improve_git.sandboxes.docker import recipe as recipes
+from improve_git.sandboxes.docker.recipe import recipe, without_credentials
 
 ROOT = Path(__file__).parents[2]
 
@@ -15,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 def inputs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     copy = tmp_path / "sandbox"
     shutil.copytree(ROOT / "sandbox", copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(image, "shipped", lambda _name: copy)
+    monkeypatch.setattr(recipes, "shipped", lambda _name: copy)
     return copy
 
 
@@ -74,14 +73,3 @@ def test_progress_lines_hold_no_password() -> None:
     assert without_credentials(line) == (
         "Looking in indexes: https://index.invalid/simple, http://b/"
     )
-
-
-def test_the_engine_s_stream_is_split_however_it_is_cut() -> None:
-    data = b"\1\0\0\0\0\0\0\3out\2\0\0\0\0\0\0\5error\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\1!"
-    for size in range(1, len(data)):
-        rest, received = b"", []
-        for start in range(0, len(data), size):
-            chunks, rest = demultiplex(rest + data[start : start + size])
-            received += chunks
-        assert received == [("out", b"out"), ("err", b"error"), ("out", b""), ("out", b"!")]
-        assert rest == b""
