@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from firing import SHARES, by_name, fire, firing_range, open_docker
+from firing import SHARES, by_name, fire, firing_range
 from improve_git.attacks.catalogue import Attack
 from improve_git.attacks.suite import Suite
 from improve_git.sandboxes.base import Sandbox
+from real_sandboxes import open_docker
 
 
 @pytest.fixture(scope="module")

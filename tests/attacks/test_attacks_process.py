@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from firing import by_name, fire, firing_range, open_process
+from firing import by_name, fire, firing_range
 from improve_git.attacks.catalogue import Attack, chosen
 from improve_git.attacks.suite import Suite
 from improve_git.sandboxes.base import Sandbox
+from real_sandboxes import open_process
 
 QUICK = (
     "forge_a_result",

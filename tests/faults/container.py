@@ -18,8 +18,8 @@ from typing import Any
 import docker
 
 from improve_git.sandboxes.docker.recipe import recipe
+from real_sandboxes import BASE_IMAGE
 
-BASE = os.environ.get("IMPROVE_GIT_BASE_IMAGE", "improve-git-base:bookworm")
 HARNESS = """
 import json, os, re, select, signal, struct, sys
 from pathlib import Path
@@ -60,7 +60,7 @@ else:
 tell(b"R", status="ok", seconds=0.1)
 """
 DOCKERFILE = f"""
-FROM {BASE}
+FROM {BASE_IMAGE}
 RUN mkdir -p /opt/venv/bin && ln -s /usr/bin/python3 /opt/venv/bin/python
 COPY harness.py /opt/improve-git/harness/__main__.py
 """

@@ -5,7 +5,7 @@ from typing import Any
 
 import docker
 import pytest
-from container import BASE, Image, Line, containers, let_train
+from container import Image, Line, containers, let_train
 from mishaps import be_busy, check_trail, work_of
 
 from improve_git.errors import SandboxError
@@ -15,6 +15,7 @@ from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline
 from improve_git.sandboxes.docker import DockerSandbox
 from improve_git.trial import Bench
+from real_sandboxes import require_base_image
 from scripted import source
 from worlds import BETTER, World
 
@@ -28,10 +29,9 @@ BOTH = [MERGED, (2, "merged", "accuracy 0.9000 over 0.8000 (+10.00 points)")]
 
 @pytest.fixture
 def client() -> Iterator[docker.DockerClient]:
+    require_base_image()
     client = docker.from_env()
     try:
-        if not client.images.list(name=BASE):
-            pytest.skip(f"there is no base image {BASE}: run .ci/docker-engine")
         yield client
     finally:
         client.close()

@@ -1,6 +1,9 @@
 """What the Docker sandbox does by itself; trials in it are in test_trials.py."""
 
-from improve_git.sandboxes.docker.sandbox import demultiplex
+import pytest
+
+from improve_git.errors import SandboxError
+from improve_git.sandboxes.docker.sandbox import DockerSandbox, demultiplex
 
 
 def test_the_engine_s_stream_is_split_however_it_is_cut() -> None:
@@ -12,3 +15,10 @@ def test_the_engine_s_stream_is_split_however_it_is_cut() -> None:
             received += chunks
         assert received == [("out", b"out"), ("err", b"error"), ("out", b""), ("out", b"!")]
         assert rest == b""
+
+
+@pytest.mark.docker
+def test_a_runtime_that_the_engine_lacks_is_an_error_with_its_fix() -> None:
+    with pytest.raises(SandboxError, match="this Docker engine has no runtime 'no-such'") as told:
+        DockerSandbox(None, "none", print, runtime="no-such")
+    assert "sandbox.runtime=" in told.value.fix

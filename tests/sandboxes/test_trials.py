@@ -16,11 +16,10 @@ import pytest
 
 import pipelines
 from improve_git.domain import Outcome
-from improve_git.errors import SandboxError
 from improve_git.sandboxes.base import Limits, PredictJob, Sandbox, TrainJob
 from improve_git.sandboxes.environment import LABEL
+from real_sandboxes import open_docker, open_process
 
-BASE_IMAGE = "improve-git-base:bookworm"
 LIMITS = Limits(
     seconds=90,
     memory_bytes=3 << 30,
@@ -30,41 +29,6 @@ LIMITS = Limits(
     output_bytes=64 << 20,
     cpus=1,
 )
-
-
-def open_docker() -> Sandbox:
-    import docker
-    from docker.errors import ImageNotFound
-
-    from improve_git.sandboxes.docker import DockerSandbox
-
-    base = os.environ.get("IMPROVE_GIT_BASE_IMAGE", BASE_IMAGE)
-    try:
-        docker.from_env().images.get(base)
-    except ImageNotFound:
-        reason = f"there is no base image {base}: run .ci/docker-engine"
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{reason}; in CI the Docker tests must run", pytrace=False)
-        pytest.skip(reason)
-    return DockerSandbox(base, "none", print)
-
-
-def test_a_runtime_that_the_engine_lacks_is_an_error_with_its_fix() -> None:
-    open_docker()  # or skips
-    from improve_git.sandboxes.docker import DockerSandbox
-
-    with pytest.raises(SandboxError, match="this Docker engine has no runtime 'no-such'") as told:
-        DockerSandbox(None, "none", print, runtime="no-such")
-    assert "sandbox.runtime=" in told.value.fix
-
-
-def open_process() -> Sandbox:
-    from improve_git.sandboxes.process import ProcessSandbox
-
-    sandbox = ProcessSandbox("none")
-    if sandbox.why_unisolated:
-        pytest.skip(f"no isolation here: {sandbox.why_unisolated}")
-    return sandbox
 
 
 def open_unisolated() -> Sandbox:
