@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from improve_git import creation, git
+from improve_git import creation
+from improve_git.git import process
 from improve_git.loop import Loop
 from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline
@@ -43,7 +44,7 @@ def main() -> None:
     parser.add_argument("--iterations", type=int, default=5)
     options = parser.parse_args()
     git_seconds: list[tuple[float, float]] = []
-    plain = git._execute
+    plain = process.execute
 
     def timed(*arguments: Any, **more: Any) -> bytes:
         begun = time.perf_counter()
@@ -52,7 +53,7 @@ def main() -> None:
         finally:
             git_seconds.append((begun, time.perf_counter() - begun))
 
-    git._execute = timed
+    process.execute = timed
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "digits"
         words = [f"sandbox={options.sandbox}", f"budget.iterations={options.iterations}"]

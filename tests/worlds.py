@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from improve_git import creation, git
+from improve_git import creation
+from improve_git.git import process
 from improve_git.history import read_history
 from improve_git.loop import Loop
 from improve_git.observer import Silent
@@ -30,7 +31,7 @@ def ticking_clock() -> Iterator[None]:
     """Give each commit the second after the one before."""
     seconds = itertools.count(1_700_000_000)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(git, "now", lambda: f"{next(seconds)} +0000")
+        patch.setattr(process, "now", lambda: f"{next(seconds)} +0000")
         yield
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from improve_git import git, trail
+from improve_git import trail
 from improve_git.datasets.dataset import DataSet, Entry
 from improve_git.domain import FILES, Assignment, Attempt, Component, Design, Rewrite, Verdict
-from improve_git.git import Repository
+from improve_git.git import Repository, process
 from improve_git.history import MAIN, branch_of, read_history
 from improve_git.improve_yaml import improve_yaml
 from improve_git.landing import land
@@ -198,7 +198,7 @@ class ExampleTrail:
 def pin_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every commit be after the last one, beginning at one date."""
     ticks = itertools.count(1_700_000_000)
-    monkeypatch.setattr(git, "now", lambda: f"{next(ticks)} +0000")
+    monkeypatch.setattr(process, "now", lambda: f"{next(ticks)} +0000")
 
 
 def tell(folder: Path) -> ExampleTrail:

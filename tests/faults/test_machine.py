@@ -170,7 +170,7 @@ def test_the_clock_jumps(
 ) -> None:
     seconds = itertools.count(1_700_000_000)
     skew = [0]
-    monkeypatch.setattr(git, "now", lambda: f"{next(seconds) + skew[0]} +0000")
+    monkeypatch.setattr(git.process, "now", lambda: f"{next(seconds) + skew[0]} +0000")
     monkeypatch.setattr("time.time", lambda: float(next(seconds) + skew[0]))
     more = [("train", f"more-{n}", source("train", 0.2 + n / 20)) for n in range(1, 5)]
     w = world(WIDER, *more)

@@ -1,41 +1,15 @@
-"""The only module that speaks to Git. Plumbing only: no checkout, no hook, no signing, no editor.
+"""A repository's operations. Plumbing only: no checkout, no hook, no signing, no editor."""
 
-Every call runs `git` with an environment of its own (identity, dates, no prompts, none of the
-caller's GIT_* variables), so that the user's settings neither disturb the engine nor are run.
-GitPython is not used for this: it merges the caller's environment into each call, so that a
-GIT_DIR or GIT_INDEX_FILE set by a hook or an alias could not be taken away.
-"""
-
-import os
-import re
-import shlex
-import subprocess
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from improve_git.errors import GitError
+from improve_git.git import process
+from improve_git.git.process import GitFailed, Person
 
-OLDEST_GIT = (2, 31)
 NO_COMMIT = "0" * 40
 NOTES = "refs/notes/improve"
-_LOCKED = "another Git command is running; if none is, delete the lock file that is named"
-_WRITE = "see whether the disk is full, then run again"
-# A piece of what Git says -> what to do.
-_ADVICE = {
-    "No space left": "free some disk space and run again",
-    "Disk quota": "free some disk space and run again",
-    "write error": _WRITE,
-    "couldn't write": _WRITE,
-    "unable to write": _WRITE,
-    "failed to write": _WRITE,
-    "Read-only file system": "make the file system writable and run again",
-    "insufficient permission": "see whose the files in .git are: ls -l .git/objects",
-    ".lock': File exists": _LOCKED,
-    "Permission denied": "see whose the files in .git are: ls -l .git",
-}
 # Settings of the user's that would run something or change bytes; off for every call.
 _QUIET = [
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "commit.gpgSign=false",
@@ -43,17 +17,6 @@ _QUIET = [
     "-c", "i18n.commitEncoding=UTF-8", "-c", "log.showSignature=false",
     "-c", "core.logAllRefUpdates=always",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Person:
-    """Who stands as a commit's author."""
-
-    name: str
-    email: str
-
-
-ENGINE = Person("improve-git", "engine@improve-git.invalid")
 
 
 @dataclass(frozen=True)
@@ -73,26 +36,8 @@ class Commit:
         return self.message.split("\n", 1)[0]
 
 
-class GitFailed(GitError):
-    """A Git command failed; ``stderr`` is what Git said."""
-
-    def __init__(self, command: Sequence[str], stderr: str) -> None:
-        self.stderr = stderr.strip()
-        super().__init__(*_told(command, self.stderr))
-
-
 class RefMoved(GitFailed):
     """A reference did not hold the expected old value."""
-
-
-def require_git() -> str:
-    """Return the version of the installed Git; raise GitError where it is missing or too old."""
-    said = _execute([], ["version"]).decode().strip()
-    version = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", said)
-    if not version or (int(version[1]), int(version[2])) < OLDEST_GIT:
-        oldest = ".".join(map(str, OLDEST_GIT))
-        raise GitError(f"{said} is too old", f"install Git {oldest} or newer")
-    return version[0]
 
 
 def top_level(folder: Path) -> Path | None:
@@ -121,7 +66,9 @@ class Repository:
     @classmethod
     def create(cls, folder: Path) -> "Repository":
         """Make an empty repository whose first branch is main, without the user's templates."""
-        _execute([], ["init", "--quiet", "--template=", "--initial-branch=main", str(folder)])
+        process.execute(
+            [], ["init", "--quiet", "--template=", "--initial-branch=main", str(folder)]
+        )
         return cls(folder)
 
     def git(
@@ -136,7 +83,7 @@ class Repository:
         Raises:
             GitFailed: it ended with an error.
         """
-        said = _execute(_QUIET, command, cwd or self.folder, stdin, env)
+        said = process.execute(_QUIET, command, cwd or self.folder, stdin, env)
         return said.decode("utf-8", "surrogateescape").removesuffix("\n")
 
     # Reading
@@ -196,7 +143,7 @@ class Repository:
 
     def read_blob(self, sha: str) -> str:
         """Return the text of a blob, to the byte."""
-        text = _execute(_QUIET, ["cat-file", "blob", sha], self.folder)
+        text = process.execute(_QUIET, ["cat-file", "blob", sha], self.folder)
         return text.decode("utf-8", "surrogateescape")
 
     def blob_names(self, names: Sequence[str]) -> list[str]:
@@ -306,88 +253,3 @@ def _whole_notes() -> Iterator[None]:
             f"if the notes are damaged: git update-ref -d {NOTES}; the next run attaches all anew"
         )
         raise
-
-
-def now() -> str:
-    """Return the date that goes into commits, as Git reads it. Tests put a pinned one here."""
-    return f"{int(time.time())} {time.strftime('%z')}"
-
-
-def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    # GIT_DIR, GIT_INDEX_FILE and the like leak in from hooks and aliases such as `git improve`.
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    for kept in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"):
-        if kept in os.environ:
-            inherited[kept] = os.environ[kept]
-    date = now()
-    return inherited | {
-        "LC_ALL": "C.UTF-8",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_EDITOR": "false",
-        "GIT_NO_REPLACE_OBJECTS": "1",
-        "GIT_AUTHOR_NAME": ENGINE.name,
-        "GIT_AUTHOR_EMAIL": ENGINE.email,
-        "GIT_AUTHOR_DATE": date,
-        "GIT_COMMITTER_NAME": ENGINE.name,
-        "GIT_COMMITTER_EMAIL": ENGINE.email,
-        "GIT_COMMITTER_DATE": date,
-        **extra,
-    }
-
-
-def _execute(
-    options: Iterable[str],
-    command: Sequence[str],
-    cwd: Path | None = None,
-    stdin: bytes | None = None,
-    env: Mapping[str, str] | None = None,
-) -> bytes:
-    folder = cwd or Path.cwd()
-    try:
-        process = subprocess.Popen(
-            ["git", *options, *command],
-            cwd=folder,
-            env=_environment(env or {}),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            process_group=0,  # a Ctrl-C is for the engine alone
-        )
-    except FileNotFoundError as error:
-        if not folder.is_dir():
-            raise GitError(f"{folder} is not a folder", "name an existing folder") from error
-        raise GitError(
-            "Git is not installed", "install it, for instance: apt install git"
-        ) from error
-    stdout, stderr = _let_end(process, stdin or b"")
-    if process.returncode:
-        raise GitFailed(command, stderr.decode("utf-8", "replace"))
-    return stdout
-
-
-def _let_end(process: "subprocess.Popen[bytes]", stdin: bytes) -> tuple[bytes, bytes]:
-    """Wait for Git, also when interrupted: cut short, it would leave its lock files behind."""
-    try:
-        return process.communicate(stdin)
-    except KeyboardInterrupt:
-        try:
-            process.communicate()
-        finally:  # a second Ctrl-C
-            process.kill()
-        raise
-
-
-def _told(command: Sequence[str], stderr: str) -> tuple[str, str]:
-    """Put a failure into one line and its fix."""
-    untrusted = re.search(r"dubious ownership in repository at '(.*)'", stderr)
-    if untrusted:
-        return (
-            f"Git does not trust {untrusted[1]}: it belongs to another user",
-            f"if you do: git config --global --add safe.directory {shlex.quote(untrusted[1])}",
-        )
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    # What it died of says less than the error before it: "unable to write loose object file".
-    reasons = [line for line in lines if any(word in line for word in _ADVICE)]
-    reason = (reasons or lines or ["no message"])[-1]
-    fixes = [_ADVICE[word] for word in _ADVICE if word in stderr]
-    return f"git {' '.join(command)} failed: {reason}", fixes[0] if fixes else ""
