@@ -40,9 +40,12 @@ class ScriptedSandbox:
         self.trained: list[str] = []  # what was trained, as text of the three files
         self.before_training: Callable[[], None] = lambda: None
         self.fail_sandbox = 0
+        self.labels_seen: list[str] = []  # of all jobs
+        self.cleared: list[str] = []  # prefixes of labels
 
     def train(self, job: TrainJob, on_event: Callable[[dict[str, Any]], None]) -> Outcome:
         self.before_training()
+        self.labels_seen.append(job.label)
         if self.fail_sandbox:
             self.fail_sandbox -= 1
             return Outcome("sandbox-error", reason="the engine is away")
@@ -62,6 +65,7 @@ class ScriptedSandbox:
         self, job: PredictJob, on_event: Callable[[dict[str, Any]], None]
     ) -> tuple[Outcome, np.ndarray | None]:
         del on_event
+        self.labels_seen.append(job.label)
         text = job.weights_file.read_text()
         share = min(1.0, sum(map(float, re.findall(r"QUALITY = ([0-9.]+)", text))))
         right = np.arange(len(self.labels)) < round(share * len(self.labels))
@@ -70,7 +74,7 @@ class ScriptedSandbox:
         return Outcome("ok", seconds=0.2, wall_seconds=0.5), logits
 
     def clear_leftovers(self, label_prefix: str) -> int:
-        del label_prefix
+        self.cleared.append(label_prefix)
         return 0
 
 

@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from improve_git.errors import PipelineError
-from improve_git.journal import Journal, only_run
+from improve_git.journal import Journal, only_prediction, only_run
 
 
 def test_events_come_back_in_order(tmp_path: Path) -> None:
@@ -51,3 +52,19 @@ def test_a_second_run_is_told_who_holds_the_lock(tmp_path: Path) -> None:
         holder.wait()
     with only_run(tmp_path):  # the dead one's lock is gone with it
         pass
+
+
+def test_a_second_prediction_waits_for_the_first(tmp_path: Path) -> None:
+    order, told = [], threading.Event()
+
+    def second() -> None:
+        with only_prediction(tmp_path, lambda _: told.set()):
+            order.append("second")
+
+    with only_prediction(tmp_path, pytest.fail):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        assert told.wait(60)
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]

@@ -4,18 +4,21 @@ import itertools
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from improve_git import git, trial
+from improve_git import git, prediction, trial
 from improve_git.errors import PipelineError, SandboxError
 from improve_git.history import read_history, read_record
 from improve_git.landing import LandingWaits
 from improve_git.messages import trailers
+from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline
+from improve_git.trial import Bench
 from scripted import ScriptedSandbox, ScriptedTeam, source
 from worlds import (
     BETTER,
@@ -333,6 +336,25 @@ def test_a_failing_sandbox_is_retried_and_never_counted(world: Callable[..., Wor
     w.sandbox.fail_sandbox = 0
     w.run()
     assert [v for _, v, _ in w.verdicts()] == ["merged", "rejected"]
+
+
+def test_a_run_clears_what_a_run_left_and_no_prediction_of_the_users(
+    world: Callable[..., World], tmp_path: Path
+) -> None:
+    w = world([])
+    w.run()
+    w.run()
+    [prefix] = {*w.sandbox.cleared}
+    assert len(w.sandbox.labels_seen) == 2  # the baseline's training and prediction
+    assert all(label.startswith(prefix) for label in w.sandbox.labels_seen)
+    snapshot = w.pipeline.snapshot("main")
+    (tmp_path / "new").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "new" / "new.png")
+    found = prediction.find_images(tmp_path / "new", 8, 100, lambda *_: None)
+    with suppress(ValueError):  # the scripted sandbox knows the images of val alone
+        prediction.predict(Bench(w.pipeline, w.sandbox, Silent()), snapshot, found)
+    assert w.sandbox.labels_seen[2].startswith(w.pipeline.label)
+    assert not w.sandbox.labels_seen[2].startswith(prefix)
 
 
 def world_broken(w: World) -> World:

@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,24 @@ def only_run(state: Path) -> Iterator[None]:
         yield
     finally:
         holder.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def only_prediction(state: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Let one `predict` at a time have the pipeline: what it finds of an older one is a ruin."""
+    from filelock import FileLock, Timeout
+
+    state.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(state / "predict.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("another predict is under way on this pipeline: waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
         lock.release()
 
 

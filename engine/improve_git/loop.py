@@ -21,7 +21,7 @@ from improve_git.measurement import Measurement
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot, scored_difference
 from improve_git.teams.base import Team
-from improve_git.trial import Bench
+from improve_git.trial import RUN, Bench
 from improve_git.verdicts import Verdicts
 
 
@@ -80,7 +80,7 @@ class Loop:
         """Finish or drop what a crash cut short."""
         clear_abandoned(self.pipeline.state)
         recover(self.repo, self.journal)
-        self.bench.sandbox.clear_leftovers(self.pipeline.label)
+        self.bench.sandbox.clear_leftovers(f"{self.pipeline.label}-{RUN}-")
         trail.attach_missing_notes(self.repo, self.history())
 
     def spent(self, main: Main) -> str:

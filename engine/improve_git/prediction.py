@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+FOLDER = "folder"  # marks what a prediction of new images starts, apart from a run
 PACK_IMAGES = 20_000  # packed and predicted at once: bounds the disk, and a pack's deadline
 _ROWS_SHOWN = 3
 
@@ -101,7 +102,7 @@ def predict(bench: Bench, snapshot: Snapshot, images: Images) -> "NDArray[np.flo
             pack = Path(scratch) / f"pack-{start}"
             paths = [images.folder / path for path in images.readable[start : start + PACK_IMAGES]]
             pack_images(paths, pack, data.cache_side, data.max_pixels)
-            outcome, logits = bench.predict(snapshot, pack, "predict-folder")
+            outcome, logits = bench.predict(snapshot, pack, FOLDER)
             if outcome.status != "ok":
                 fix = "give it more time: budget.predict_seconds=3600"
                 raise SandboxError(

@@ -41,6 +41,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 LABEL_PRESERVING = ("hflip", "vflip", "rot90", "rotate")
+FEWEST_PROCESSES = 512
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -209,7 +210,6 @@ def check_values(settings: Settings) -> None:
         "data.cache_side": data.cache_side,
         "data.max_pixels": data.max_pixels,
         "sandbox.cpus": box.cpus,
-        "sandbox.processes": box.processes,
         "budget.hours": budget.hours,
         "budget.train_seconds": budget.train_seconds,
         "budget.predict_seconds": budget.predict_seconds,
@@ -245,6 +245,11 @@ def check_values(settings: Settings) -> None:
         raise SettingsError("agents.components: nothing may change", "name data, model or train")
     for word in settings.agents.components:
         check_word("agents.components", word, COMPONENTS)
+    if box.processes < FEWEST_PROCESSES:
+        raise SettingsError(
+            f"sandbox.processes: {box.processes} is too few: threads count too",
+            f"{FEWEST_PROCESSES} or more",
+        )
     _check_llm(settings.llm)
     _check_data(data)
     for key in ("memory", "scratch", "shm", "output"):

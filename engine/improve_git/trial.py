@@ -30,6 +30,7 @@ FIRST_TRAINING_SECONDS = 4 * 3600.0  # the safety stop until a baseline tells wh
 ALLOWANCE_SECONDS = 180.0
 # Seconds before another try where the sandbox failed: an engine that restarts takes some.
 SANDBOX_PAUSES = (2.0, 30.0)
+RUN = "run"  # marks what a run starts, apart from a prediction that a user asked for meanwhile
 
 
 class Bench:
@@ -132,7 +133,7 @@ class Bench:
             spec=spec_of(snapshot, seconds, tuple(models)),
             weights=tuple(models.values()),
             limits=limits_of(settings, seconds + self._allowance_seconds),
-            label=f"{self.pipeline.label}-train",
+            label=f"{self.pipeline.label}-{RUN}-train",
             weights_out=weights_out,
         )
         self.observer.begin(title, snapshot.settings.epochs, seconds)
@@ -156,7 +157,7 @@ class Bench:
             "trained", key=self.key(snapshot),
             outcome=self.pipeline.repo.write_blob(json.dumps(asdict(trained)).encode()),
         )  # fmt: skip
-        predicted, logits = self.predict(snapshot, self.packs(snapshot) / "val", "predict")
+        predicted, logits = self.predict(snapshot, self.packs(snapshot) / "val", f"{RUN}-predict")
         measurement = describe(snapshot, self.sandbox, trained, predicted)
         if predicted.status != "ok":
             failure = {k: getattr(predicted, k) for k in ("status", "reason", "detail", "log_tail")}

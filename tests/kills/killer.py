@@ -103,6 +103,8 @@ def _be_engine(world: KillWorld, policy: Policy, memory: Path | None) -> NoRetur
 
 def preload() -> None:
     """Import what an engine imports late, once for all those that are forked."""
+    # When it is imported, filelock tries links in a temporary folder: not a change of the engine's.
+    import filelock  # noqa: F401
     import sklearn.metrics  # noqa: F401
 
     import improve_git.judge

@@ -52,6 +52,7 @@ def command(  # noqa: PLR0917 - click hands them over by name
     from improve_git.consent import check_consent
     from improve_git.errors import PipelineError
     from improve_git.files import write_atomically
+    from improve_git.journal import only_prediction
     from improve_git.pipeline import Pipeline
     from improve_git.sandboxes.select import open_sandbox
     from improve_git.trial import Bench
@@ -84,7 +85,9 @@ def command(  # noqa: PLR0917 - click hands them over by name
     check_consent(snapshot.settings, pipeline.overrides, pipeline.state)
     bench = Bench(pipeline, open_sandbox(snapshot.settings.sandbox, display.say), display)
     _ready_weights(pipeline, bench, snapshot, commit, display)
-    probabilities = prediction.predict(bench, snapshot, found)
+    with only_prediction(pipeline.state, display.say):
+        bench.sandbox.clear_leftovers(f"{pipeline.label}-{prediction.FOLDER}")
+        probabilities = prediction.predict(bench, snapshot, found)
     if sample:
         content = prediction.submission(sample, found, classes, probabilities)
     else:
