@@ -88,6 +88,7 @@ def test_the_trail_of_a_run(world: Callable[..., World]) -> None:
         "Val-Accuracy": "0.8",
         "Main-Accuracy": "0.6",
         "Seeds": "0",
+        "Luck": "0.05",
         "Train-Seconds": "1.5",
         "Sandbox": "scripted",
         "Image": "scripted-1",

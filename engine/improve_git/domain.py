@@ -117,6 +117,9 @@ class Attempt:
     base: str = ""  # the commit of main that the attempt started from
     date: str = ""
     record: str = ""  # the blob of the long account
+    seed_scores: tuple[float, ...] = ()  # where its score is a mean over several seeds
+    looks: int = 0  # at val
+    luck: float | None = None  # what its gain varies by if there is no difference
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,69 @@
 """The gate: whether a candidate is merged. A pure function of plain data."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from improve_git.schema import METRICS
+from improve_git.significance import (
+    Gain,
+    Pair,
+    SeedNoise,
+    Trained,
+    chance_of_passing,
+    churn,
+    compare,
+    flip_error,
+    seed_noise,
+)
 
-Kind = Literal["merge", "reject"]  # a noise-aware rule would add "measure": look once more
+Kind = Literal["merge", "reject", "measure"]
+
+SCREEN = 1000  # from the settings' seed to that of the first look, which no score is told over
 
 # Fractions of images or of classes: their differences are told in points.
 IN_POINTS = {"accuracy", "balanced_accuracy", "macro_f1"}
 
 
 @dataclass(frozen=True)
-class Scores:
-    """One pipeline's scores on the validation part."""
+class Evidence:
+    """What the trainings of one pipeline scored on the validation part."""
 
     metric: str
-    by_seed: Mapping[int, float]  # seed of the training -> score
+    by_seed: Mapping[int, Trained]  # seed of the training -> what it came to
+    labels: Sequence[int] = ()  # of the images, in pack order; for rules beyond `improves`
 
-    def mean(self) -> float:
-        """Return the mean over the seeds."""
-        return math.fsum(self.by_seed.values()) / len(self.by_seed)
+    def of(self, seeds: Sequence[int]) -> list[Trained]:
+        """Return the trainings with these seeds."""
+        return [self.by_seed[seed] for seed in seeds]
+
+    def mean(self, seeds: Sequence[int] | None = None) -> float:
+        """Return the mean score over these seeds, or over all."""
+        runs = self.of(list(self.by_seed) if seeds is None else seeds)
+        return math.fsum(run.score for run in runs) / len(runs)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What it takes to be merged."""
+
+    name: str = "improves"
+    seed: int = 0  # of the settings
+    seeds: int = 3  # that confirm
+    confidence: float = 0.9
+    chance: float = 0.1  # below which to pass, no further seed is trained
+
+    @property
+    def main_seeds(self) -> tuple[int, ...]:
+        """The seeds that main is measured on; the first is the settings' own."""
+        count = self.seeds if self.name == "confirmed" else 1
+        return tuple((self.seed + step) % 2**32 for step in range(count))
+
+    @property
+    def first_seed(self) -> int:
+        """The seed of the first look at a candidate."""
+        return (self.seed + SCREEN) % 2**32 if self.name == "confirmed" else self.seed
 
 
 @dataclass(frozen=True)
@@ -31,38 +72,131 @@ class Decision:
 
     kind: Kind
     reason: str
+    seeds: tuple[int, ...] = ()  # that the candidate's score is told over; to measure: the next
+    main_seeds: tuple[int, ...] = ()  # that main's score is told over
+    confidence: float | None = None  # that the gain is above zero
+    luck: float | None = None  # what the gain varies by if there is no difference, see luck_line
 
 
-def decide(candidate: Scores, incumbent: Scores, rule: str = "improves") -> Decision:
+def decide(
+    candidate: Evidence,
+    incumbent: Evidence,
+    rule: Rule | None = None,
+    trail: Sequence[Sequence[float]] = (),
+) -> Decision:
     """Decide on a candidate against the incumbent, both measured the same way.
 
-    ``improves`` merges only a score that is strictly better in the metric's direction.
+    ``improves`` merges a score that is strictly better in the metric's direction, both on the same
+    seeds: the rule of the paper.
 
-    Raises ValueError for scores that do not compare (another metric, other seeds, none, not
+    ``confirmed`` looks at one seed first, against the incumbent's mean, and goes on only where the
+    candidate has a fair chance to pass. What it then merges is strictly better on ``rule.seeds``
+    further seeds, the same for both, with the confidence asked for. A sequential test that stops
+    early for futility alone, which can only lower its error rate: a merge needs all its seeds in
+    any case, since they are the new incumbent's score.
+
+    Args:
+        candidate: of ``confirmed`` it needs nothing at first; a decision to measure names the seed.
+        incumbent: of ``confirmed`` it needs ``rule.seeds`` besides the screening one, newest first.
+        rule: None is ``improves``.
+        trail: scores of other pipelines by seed, for the noise between seeds; one list a pipeline.
+
+    Raises ValueError for evidence that does not compare (another metric, other seeds, none, not
     finite) and for an unknown rule: deciding on those would be a bug.
     """
+    rule = rule or Rule()
     _check_comparable(candidate, incumbent)
-    if rule != "improves":
-        raise ValueError(f"unknown rule: {rule}")
-    new, old = candidate.mean(), incumbent.mean()
-    better = new > old if METRICS[candidate.metric] else new < old
-    return Decision("merge" if better else "reject", _reason(candidate.metric, new, old))
+    if rule.name == "improves":
+        return _improves(candidate, incumbent)
+    if rule.name == "confirmed":
+        return _confirmed(candidate, incumbent, rule, trail)
+    raise ValueError(f"unknown rule: {rule.name}")
 
 
 def gain_text(metric: str, gain: float) -> str:
     """Return a difference of two scores for people: ``+1.11 points``."""
-    return f"{100 * gain:+.2f} points" if metric in IN_POINTS else f"{gain:+.4f}"
+    if metric in IN_POINTS:
+        return f"{round(100 * gain, 2) + 0.0:+.2f} points"  # and never -0.00
+    return f"{round(gain, 4) + 0.0:+.4f}"
 
 
-def _check_comparable(one: Scores, other: Scores) -> None:
+def _improves(candidate: Evidence, incumbent: Evidence) -> Decision:
+    seeds = tuple(candidate.by_seed)
+    if not seeds or not set(seeds) <= set(incumbent.by_seed):
+        known = f"{sorted(seeds)} and {sorted(incumbent.by_seed)}"
+        raise ValueError(f"scores of different seeds do not compare: {known}")
+    new, old = candidate.mean(), incumbent.mean(seeds)
+    better = new > old if METRICS[candidate.metric] else new < old
+    luck = flip_error(_pair(candidate, incumbent, seeds, seeds)) if candidate.labels else None
+    reason = _reason(candidate.metric, new, old)
+    return Decision("merge" if better else "reject", reason, seeds, seeds, luck=luck)
+
+
+def _confirmed(
+    candidate: Evidence, incumbent: Evidence, rule: Rule, trail: Sequence[Sequence[float]]
+) -> Decision:
+    known = [seed for seed in incumbent.by_seed if seed != rule.first_seed]
+    seeds = known[: rule.seeds]
+    if len(seeds) < rule.seeds:
+        raise ValueError(f"main is measured on {len(seeds)} seeds, not on {rule.seeds}")
+    if rule.first_seed not in candidate.by_seed:
+        return Decision("measure", "a first look", (rule.first_seed,))
+    done = [seed for seed in seeds if seed in candidate.by_seed]
+    told, against = (done, done) if done else ([rule.first_seed], known)
+    noise = _noise(candidate, incumbent, trail, rule)
+    pair = _pair(candidate, incumbent, told, against)
+    gain = compare(pair, noise)
+    reason = _told(candidate.metric, gain, len(done))
+    kind: Kind = "reject"
+    if len(done) == rule.seeds:
+        passes = gain.value > 0 and gain.confidence >= rule.confidence
+        kind, reason = ("merge", reason) if passes else (
+            "reject", f"{reason}, not the {rule.confidence:g} asked for"
+        )  # fmt: skip
+    else:
+        chance = chance_of_passing(
+            gain, noise, seeds=rule.seeds, confidence=rule.confidence, done=len(done),
+            screened=0 if done else len(known),
+        )  # fmt: skip
+        if chance >= rule.chance:
+            return Decision("measure", reason, (seeds[len(done)],))
+        reason += f"; a chance of {chance:.2f} to be confirmed"
+    return Decision(kind, reason, (*told,), (*against,), gain.confidence, flip_error(pair))
+
+
+def _pair(
+    candidate: Evidence, incumbent: Evidence, seeds: Sequence[int], against: Sequence[int]
+) -> Pair:
+    ours, theirs = candidate.of(seeds), incumbent.of(against)
+    return Pair(candidate.metric, candidate.labels, ours, theirs)
+
+
+def _noise(
+    candidate: Evidence, incumbent: Evidence, trail: Sequence[Sequence[float]], rule: Rule
+) -> SeedNoise:
+    """Pool the noise between seeds over the trail, the incumbent and the candidate.
+
+    The screening seeds are left out: who passed a look was picked for it.
+    """
+    main = [run for seed, run in incumbent.by_seed.items() if seed != rule.first_seed]
+    ours = [run for seed, run in candidate.by_seed.items() if seed != rule.first_seed]
+    groups = [*trail, *([run.score for run in runs] for runs in (main, ours) if runs)]
+    return seed_noise(groups, churn(incumbent.metric, incumbent.labels, main))
+
+
+def _told(metric: str, gain: Gain, seeds: int) -> str:
+    """Return a gain in words: ``+1.80 points over 3 seeds, confidence 0.96``."""
+    value = gain_text(metric, gain.value if METRICS[metric] else -gain.value)
+    where = f"over {seeds} seed{'s' * (seeds > 1)}" if seeds else "at first look"
+    return f"{value} {where}, confidence {math.floor(100 * gain.confidence) / 100:.2f}"
+
+
+def _check_comparable(one: Evidence, other: Evidence) -> None:
     if one.metric != other.metric:
         raise ValueError(f"{one.metric} does not compare with {other.metric}")
-    if set(one.by_seed) != set(other.by_seed) or not one.by_seed:
-        seeds = f"{sorted(one.by_seed)} and {sorted(other.by_seed)}"
-        raise ValueError(f"scores of different seeds do not compare: {seeds}")
-    for value in (*one.by_seed.values(), *other.by_seed.values()):
-        if not math.isfinite(value):
-            raise ValueError(f"{one.metric} {value} is not finite")
+    for run in (*one.by_seed.values(), *other.by_seed.values()):
+        if not math.isfinite(run.score):
+            raise ValueError(f"{one.metric} {run.score} is not finite")
 
 
 def _reason(metric: str, new: float, old: float) -> str:

@@ -1,6 +1,7 @@
 """Reading the trail: attempts and main's scores, from one `git log`."""
 
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, cast
@@ -44,6 +45,16 @@ class Scored:
         """How long its training took inside the sandbox."""
         return _number(self.trailers.get("Train-Seconds"))
 
+    @property
+    def seed_scores(self) -> tuple[float, ...]:
+        """The scores of its seeds, where the score is a mean over several."""
+        return _numbers(self.trailers.get("Seed-Scores"))
+
+    @property
+    def looks(self) -> int:
+        """How often val was looked at for it."""
+        return _looks(self.trailers)
+
 
 @dataclass(frozen=True)
 class History:
@@ -62,6 +73,12 @@ class History:
     def decided(self) -> list[Attempt]:
         """The attempts that have a verdict."""
         return [attempt for attempt in self.attempts if attempt.verdict]
+
+    def seed_groups(self) -> list[tuple[float, ...]]:
+        """Return the scores by seed of every pipeline before main's newest that has several."""
+        groups = [scored.seed_scores for scored in self.main[:-1] if scored.metric == self.metric]
+        groups += [a.seed_scores for a in self.decided if a.verdict == "rejected"]
+        return [group for group in groups if len(group) > 1]
 
     def open(self) -> Attempt | None:
         """Return the attempt that has no verdict yet, None where there is none."""
@@ -128,6 +145,9 @@ def read_history(repo: Repository) -> History:
                 base=first.parents[0] if first and first.parents else "",
                 date=commits[commit].date,
                 record=verdict.get("Record", ""),
+                seed_scores=_numbers(verdict.get("Seed-Scores")),
+                looks=_looks(verdict),
+                luck=_number(verdict.get("Luck")),
             )
         )
     reachable = _ancestors(commits, tip)
@@ -190,6 +210,20 @@ def _figure(said: dict[str, str], prefix: str) -> tuple[str, float | None]:
         if name:
             return name, _number(text)
     return "accuracy", None
+
+
+def _looks(said: dict[str, str]) -> int:
+    """Return how often val was looked at; each seed with a score is a look at least."""
+    told = _number(said.get("Looks"))
+    if told is not None and 0 <= told < 10**6:
+        return int(told)
+    return len(said.get("Seeds", "").split(",")) if _figure(said, "Val-")[1] is not None else 0
+
+
+def _numbers(text: str | None) -> tuple[float, ...]:
+    found = [_number(part) for part in text.split(",")] if text else []
+    fine = [number for number in found if number is not None and math.isfinite(number)]
+    return tuple(fine) if len(fine) == len(found) else ()
 
 
 def _number(text: str | None) -> float | None:

@@ -1,5 +1,6 @@
 """What main holds and what it scores: the baseline, and commits of the user's that change it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,11 +8,12 @@ from improve_git import trail, words
 from improve_git.briefing import ABOUT, first_context
 from improve_git.domain import COMPONENTS, FILES, Assignment, Verdict
 from improve_git.errors import PipelineError
+from improve_git.gate import Evidence, Rule
 from improve_git.git import ENGINE, RefMoved
 from improve_git.history import FETCH_NOTES, Scored, read_history
 from improve_git.landing import land
 from improve_git.llm.ledger import llm_account
-from improve_git.measurement import Measurement, read_measurement
+from improve_git.measurement import Measurement, combine, evidence, read_measurement
 from improve_git.messages import compose
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot
@@ -30,8 +32,25 @@ class Main:
 
     @property
     def score(self) -> float:
-        """The value of the configured metric on val."""
+        """The value of the configured metric on val, a mean where there are several seeds."""
         return float(self.measurement["score"])
+
+    @property
+    def rule(self) -> Rule:
+        """What it takes to be merged."""
+        return rule_of(self.snapshot)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the gate is told of it."""
+        return evidence(self.snapshot.data_set, [self.measurement])
+
+
+def rule_of(snapshot: Snapshot) -> Rule:
+    """Return the rule that the settings choose."""
+    settings = snapshot.settings
+    accept = settings.accept
+    return Rule(accept.name, settings.seed, accept.seeds, accept.confidence)
 
 
 class Incumbent:
@@ -58,13 +77,15 @@ class Incumbent:
             usual = _train_seconds(scores[0]) if scores else None
             record = newest.trailers.get("Record") if newest else None
             known = read_measurement(self.repo, record)
-            if known and known.get("key") == self.bench.key(snapshot):
+            known_seeds = set(known["seeds"]) if known else set()
+            seeds = rule_of(snapshot).main_seeds
+            if known and known.get("key") == self.bench.key(snapshot) and known_seeds >= {*seeds}:
                 return Main(commit, snapshot, known, usual or known["train_seconds"])
             if newest and known is None:
                 lacks = "the record of main's score is not at hand, so main is measured again"
                 self.observer.warn(f"{lacks}; in a clone, this brings the records: {FETCH_NOTES}")
             title = "measure main" if newest else "measure the baseline"
-            measured = self.bench.measure(snapshot, title, usual)
+            measured = self._measure(snapshot, seeds, title, usual)
             if self.pipeline.main() != commit:
                 continue
             try:
@@ -74,6 +95,18 @@ class Incumbent:
                     raise _cannot_train(commit, measured)
             except RefMoved:
                 continue
+
+    def _measure(
+        self, snapshot: Snapshot, seeds: Sequence[int], title: str, usual: float | None
+    ) -> Measurement:
+        """Measure on each of the seeds, up to the first failure."""
+        runs = []
+        for number, seed in enumerate(seeds, 1):
+            which = f"{title}, seed {number} of {len(seeds)}" if len(seeds) > 1 else title
+            runs.append(self.bench.measure(snapshot.seeded(seed), which, usual))
+            if runs[-1]["status"] != "ok":
+                return runs[-1]
+        return combine(runs)
 
     def _record(self, commit: str, measured: Measurement, before: Scored | None) -> None:
         verdict: Verdict = "measured" if before else "baseline"

@@ -33,6 +33,9 @@ class Judgement:
     confusion: list[list[int]]  # [label][predicted class]
     per_class: list[dict[str, float]]  # precision, recall, f1, support (images)
     predicted: list[int]  # class of each image, in pack order
+    # Where classes do not tell the value: the loss of each image (log_loss), its confidence in
+    # each class (roc_auc), to four digits.
+    figures: list[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,21 @@ def score(
         for p, r, f, n in zip(precision, recall, f1, support, strict=True)
     ]
     confusion = sk.confusion_matrix(truth, predicted, labels=every)
-    return Judgement(metric, value, metrics, confusion.tolist(), per_class, predicted.tolist())
+    return Judgement(
+        metric, value, metrics, confusion.tolist(), per_class, predicted.tolist(),
+        _figures(metric, log_probability, truth),
+    )  # fmt: skip
+
+
+def _figures(metric: str, log_probability: Any, truth: Any) -> list[Any] | None:
+    """Return what of each image a comparison needs besides its predicted class."""
+    import numpy as np
+
+    if metric == "log_loss":
+        return [float(f"{loss:.4g}") for loss in -log_probability[np.arange(len(truth)), truth]]
+    if metric == "roc_auc":
+        return [[float(f"{p:.4g}") for p in row] for row in np.exp(log_probability)]
+    return None
 
 
 def _roc_auc(truth: Any, log_probability: Any) -> float | None:

@@ -8,10 +8,11 @@ import math
 from contextlib import suppress
 from dataclasses import replace
 
-from improve_git import gate, trail, words
+from improve_git import trail, words
 from improve_git.briefing import context_of
 from improve_git.domain import FILES, UNASSIGNED, Assignment, Attempt, Context, Outcome
 from improve_git.errors import BudgetSpent, RunPaused, TeamError
+from improve_git.examination import Examined, examine
 from improve_git.files import clear_abandoned
 from improve_git.git import RefMoved
 from improve_git.history import History, next_number, read_history
@@ -132,9 +133,10 @@ class Loop:
         written = len(trail.rewrites(self.repo, attempt, attempt.commit))
         if not written:
             return False
-        measured = self.bench.recall(self.candidate(attempt.commit, main))
+        candidate, groups = self.candidate(attempt.commit, main), self.history().seed_groups()
+        known = examine(candidate, main, groups, self.bench.recall)
         repairs = main.snapshot.settings.budget.repairs
-        return measured is not None and (measured["status"] == "ok" or written > repairs)
+        return known is not None and (known.decision is not None or written > repairs)
 
     def rewrite(self, attempt: Attempt, main: Main) -> bool:
         """Let the engineer rewrite its file on the branch, unless that is done already.
@@ -191,38 +193,44 @@ class Loop:
         if scored_difference(self.pipeline.snapshot(base), main.snapshot):
             trail.take_in_main(self.repo, trail.ref_of(attempt), tip, attempt, main.commit)
             return False
-        measured = self.measure(attempt, tip, main)
-        if measured is None or self.pipeline.main() != main.commit:
+        examined = self.measure(attempt, tip, main)
+        if examined is None or self.pipeline.main() != main.commit:
             return False
-        if measured["status"] != "ok":
+        decision, measured = examined.decision, examined.measured
+        if decision is None:
             self.verdicts.fail(attempt, tip, measured, main)
-            return True
-        rule = main.snapshot.settings.accept.name
-        decision = gate.decide(words.scores(measured), words.scores(main.measurement), rule)
-        give = self.verdicts.merge if decision.kind == "merge" else self.verdicts.reject
-        give(attempt, tip, decision.reason, measured, main)
+        elif decision.kind == "merge":
+            self.verdicts.merge(attempt, tip, decision.reason, measured, main)
+        else:
+            self.verdicts.reject(attempt, tip, decision.reason, measured, main)
         return True
 
-    def measure(self, attempt: Attempt, tip: str, main: Main) -> Measurement | None:
-        """Measure a candidate; None where its engineer repaired it, which makes it another one."""
+    def measure(self, attempt: Attempt, tip: str, main: Main) -> Examined | None:
+        """Put a candidate before the gate; None where its engineer repaired it meanwhile."""
         base = trail.base_of(self.repo, attempt, tip)
         changed = trail.changed_paths(self.repo, base, tip)
         candidate = self.candidate(tip, main)
         if changed != [FILES[attempt.component]]:
             names = ", ".join(changed) or "nothing"
             reason = f"changes {names}, not {FILES[attempt.component]} alone"
-            return self.bench.refused(candidate, Outcome("invalid", reason))
-        title = f"{attempt.number:04d} {attempt.component}: {attempt.slug}"
-        measured = self.bench.measure(candidate, title, main.usual_seconds)
+            return Examined(None, self.bench.refused(candidate, Outcome("invalid", reason)))
+
+        def train(seeded: Snapshot) -> Measurement:
+            title = words.training_title(attempt, seeded.settings.seed, main.rule)
+            return self.bench.measure(seeded, title, main.usual_seconds)
+
+        examined = examine(candidate, main, self.history().seed_groups(), train)
         repairs = len(trail.rewrites(self.repo, attempt, tip)) - 1
-        if measured["status"] == "ok" or repairs >= main.snapshot.settings.budget.repairs:
-            return measured
+        done = repairs >= main.snapshot.settings.budget.repairs
+        if examined is None or examined.decision or done:
+            return examined
+        measured = examined.measured
         context = self.context(main, attempt.number, self.history())
         source = candidate.files[FILES[attempt.component]]
         assignment = trail.read_assignment(self.repo, attempt, tip)
         change = self.team.repair(assignment, source, words.outcome(measured), context)
         if change is None or change.source == source:
-            return measured
+            return examined
         self.observer.say(words.attempt_line(attempt, f"{measured['status']}: {change.subject}"))
         trail.rewrite(self.repo, attempt, tip, change, self.team.name)
         return None

@@ -1,12 +1,16 @@
 """What came of one trial, as it is stored: plain JSON data, alike for a success and a failure."""
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from improve_git.domain import Outcome
+from improve_git.gate import Evidence
 from improve_git.git import Repository
 from improve_git.history import read_record
 from improve_git.pipeline import Snapshot
 from improve_git.sandboxes.base import Sandbox
+from improve_git.significance import Trained
 
 if TYPE_CHECKING:
     from improve_git.datasets.dataset import DataSet
@@ -54,6 +58,40 @@ def read_measurement(repo: Repository, blob: str | None) -> Measurement | None:
     """Return a stored measurement; None where it is not at hand, damaged or of another format."""
     record = read_record(repo, blob)
     return record if record and record.get("format") == FORMAT else None
+
+
+def combine(runs: Sequence[Measurement]) -> Measurement:
+    """Return the measurement of one content over several seeds: the first's, with the mean score.
+
+    ``by_seed`` holds what each seed scored and said of each image; a single seed needs none.
+    """
+    first = runs[0]
+    if len(runs) == 1:
+        return first
+    return first | {
+        "score": math.fsum(run["score"] for run in runs) / len(runs),
+        "seeds": [run["seeds"][0] for run in runs],
+        "stopped_by": next((run["stopped_by"] for run in runs if run["stopped_by"]), ""),
+        "by_seed": [
+            {name: run[name] for name in ("seeds", "score", "judgement", "train_seconds")}
+            for run in runs
+        ],
+    }
+
+
+def evidence(data_set: "DataSet", runs: Sequence[Measurement]) -> Evidence:
+    """Return what the gate is told of measurements of one content with one or several seeds."""
+    return Evidence(
+        runs[0]["metric"],
+        {
+            one["seeds"][0]: Trained(
+                one["score"], one["judgement"]["predicted"], one["judgement"].get("figures")
+            )
+            for run in runs
+            for one in run.get("by_seed", [run])
+        },
+        data_set.labels("val"),
+    )
 
 
 def tune_confusion(data_set: "DataSet", predicted: list[int]) -> list[list[int]]:

@@ -81,6 +81,8 @@ class Overview:
     unmeasured: tuple[str, ...]  # what of the scored content main has changed since its score
     counts: dict[str, int]  # verdict -> attempts
     shares: dict[Component, Share]
+    looks: int  # trainings whose score on val was looked at
+    luck: float | None  # the best gain that as many candidates of no merit would show by chance
     by_hand: float | None  # the gain of the user's measured commits; None: there are none
     spent: Spent
     open: Attempt | None
@@ -117,6 +119,8 @@ def overview(pipeline: Pipeline) -> Overview:
         unmeasured=tuple(path for path in changed if path in OWN_FILES),
         counts={verdict: verdicts[verdict] for verdict in ("merged", "rejected", "failed")},
         shares={name: _share(name, history, comparable) for name in COMPONENTS},
+        looks=sum(attempt.looks for attempt in history.decided) + _own_looks(history),
+        luck=_luck(history),
         by_hand=math.fsum(_rise(scored) for scored in hand) if hand else None,
         spent=_spent(pipeline, history, settings),
         open=history.open(),
@@ -214,6 +218,21 @@ def _share(component: Component, history: History, comparable: Sequence[Scored])
 
 def _rise(scored: Scored) -> float:
     return scored.score - scored.main_score if scored.main_score is not None else 0.0
+
+
+def _own_looks(history: History) -> int:
+    """Count the looks at val for main's scores that are no attempt's."""
+    return sum(scored.looks for scored in history.main if scored.number is None)
+
+
+def _luck(history: History) -> float | None:
+    errors = [attempt.luck for attempt in history.decided if attempt.luck is not None]
+    fine = [error for error in errors if math.isfinite(error) and error > 0]
+    if not fine:
+        return None
+    from improve_git.significance import luck_line
+
+    return luck_line(fine)
 
 
 def _spent(pipeline: Pipeline, history: History, settings: dict[str, Any]) -> Spent:

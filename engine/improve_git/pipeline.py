@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +33,10 @@ class Snapshot:
     files: dict[str, str]
     settings: "Settings"
     data_set: "DataSet"
+
+    def seeded(self, seed: int) -> "Snapshot":
+        """Return the same, trained with another seed."""
+        return replace(self, settings=replace(self.settings, seed=seed))
 
     def key(self, image: str) -> str:
         """Return the name under which a result of this content in that environment is kept."""

@@ -35,13 +35,14 @@ CHOICES: dict[str, tuple[str, ...]] = {
         "replay",
     ),
     "sandbox": ("auto", "docker", "process"),
-    "accept": ("improves",),
+    "accept": ("improves", "confirmed"),
     "budget": ("default",),
     "metric": tuple(METRICS),
 }
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 LABEL_PRESERVING = ("hflip", "vflip", "rot90", "rotate")
 FEWEST_PROCESSES = 512
+MOST_SEEDS = 100
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
@@ -135,9 +136,11 @@ class SandboxSettings:
 
 @dataclass
 class AcceptSettings:
-    """Which candidates are merged."""
+    """Which candidates are merged. All but the name is for ``confirmed``."""
 
     name: str = "improves"
+    seeds: int = 3  # that a candidate is confirmed on, and main is measured on
+    confidence: float = 0.9  # that its gain is above zero
 
 
 @dataclass
@@ -250,6 +253,7 @@ def check_values(settings: Settings) -> None:
             f"sandbox.processes: {box.processes} is too few: threads count too",
             f"{FEWEST_PROCESSES} or more",
         )
+    _check_accept(settings.accept)
     _check_llm(settings.llm)
     _check_data(data)
     for key in ("memory", "scratch", "shm", "output"):
@@ -261,6 +265,13 @@ def check_values(settings: Settings) -> None:
         isinstance(names, list) and all(isinstance(name, str) for name in names)
     ):
         raise SettingsError("weights: neither auto nor a list of timm model names")
+
+
+def _check_accept(accept: AcceptSettings) -> None:
+    if not 2 <= accept.seeds <= MOST_SEEDS:
+        raise SettingsError(f"accept.seeds: {accept.seeds} is not between 2 and {MOST_SEEDS}")
+    if not 0.5 <= accept.confidence < 1:
+        raise SettingsError(f"accept.confidence: {accept.confidence} is not from 0.5 to below 1")
 
 
 def _check_llm(llm: LlmSettings) -> None:

@@ -203,6 +203,7 @@ def verdict_trailers(
     """
     title = TITLES[record["metric"]]
     score = record.get("score")
+    looks = len(record.get("looks", []))  # at val: told where the score is over fewer
     number, component, branch = attempt or (None, None, None)
     return {
         "Iteration": number,
@@ -213,6 +214,10 @@ def verdict_trailers(
         f"Val-{title}": None if score is None else f"{score:.6g}",
         f"Main-{title}": None if main_score is None else f"{main_score:.6g}",
         "Seeds": ",".join(map(str, record["seeds"])),
+        "Seed-Scores": ",".join(f"{run['score']:.6g}" for run in record.get("by_seed", [])),
+        "Confidence": _figure(record.get("confidence"), ".4f"),
+        "Looks": looks if looks > len(record["seeds"]) else None,
+        "Luck": _figure(record.get("luck"), ".3g"),
         "Train-Seconds": f"{record['train_seconds']:.1f}" if record.get("train_seconds") else None,
         "Stopped-By": record.get("stopped_by"),
         **_llm_trailers(record.get("llm")),
@@ -221,6 +226,10 @@ def verdict_trailers(
         "Dataset": record.get("dataset"),
         "Record": blob,
     }
+
+
+def _figure(value: float | None, form: str) -> str | None:
+    return None if value is None else format(value, form)
 
 
 def _llm_trailers(llm: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -74,6 +74,7 @@ class Verdicts:
         """Store an attempt's record and put its verdict into words."""
         if measured["stopped_by"]:
             reason += f"; its training was stopped by the {measured['stopped_by']}"
+        main_score = measured.get("main_score", main.score)  # over the same seeds, where examined
         record = measured | {
             "iteration": attempt.number,
             "component": attempt.component,
@@ -82,14 +83,14 @@ class Verdicts:
             "team": self.team,
             "verdict": verdict,
             "verdict_reason": reason,
-            "main_score": main.score,
+            "main_score": main_score,
             "main_commit": main.commit,
             "llm": llm_account(self.journal.events(), attempt.number),
         }
         blob = trail.write_record(self.repo, record)
         branch = trail.ref_of(attempt).removeprefix("refs/heads/")
         labels = trail.verdict_trailers(
-            verdict, reason, record, blob, main_score=main.score,
+            verdict, reason, record, blob, main_score=main_score,
             attempt=(attempt.number, attempt.component, branch),
         )  # fmt: skip
         subject = words.verdict_subject(attempt, verdict, reason, record)

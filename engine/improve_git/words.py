@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from improve_git.domain import Attempt, Outcome, Verdict
-from improve_git.gate import Scores, gain_text
+from improve_git.gate import Rule, gain_text
 from improve_git.history import TITLES
 from improve_git.messages import one_line
 from improve_git.pipeline import Snapshot
@@ -59,11 +59,6 @@ def pause(failed: Sequence[Attempt]) -> tuple[str, str]:
     )
 
 
-def scores(measured: dict[str, Any]) -> Scores:
-    """Return what the gate is told of a measurement."""
-    return Scores(measured["metric"], dict.fromkeys(measured["seeds"], measured["score"]))
-
-
 def verdict_subject(attempt: Attempt, verdict: Verdict, reason: str, record: dict[str, Any]) -> str:
     """Return the subject of an attempt's verdict commit."""
     name = f"{attempt.number:04d} {attempt.component}: {attempt.slug}"
@@ -79,6 +74,7 @@ def verdict_subject(attempt: Attempt, verdict: Verdict, reason: str, record: dic
 def main_subject(verdict: Verdict, measured: dict[str, Any], before: float | None) -> str:
     """Return the subject of a verdict on main itself; ``before`` is main's score until then."""
     told = score_text(measured["metric"], measured["score"])
+    told += f" over {len(measured['seeds'])} seeds" if len(measured["seeds"]) > 1 else ""
     if verdict == "baseline":
         return f"Measure the baseline, {told}"
     gain = (
@@ -90,6 +86,14 @@ def main_subject(verdict: Verdict, measured: dict[str, Any], before: float | Non
 def attempt_line(attempt: Attempt, text: str) -> str:
     """Return a line that tells what an attempt does."""
     return f"{attempt.number:04d} {attempt.component:5} {text}"
+
+
+def training_title(attempt: Attempt, seed: int, rule: Rule) -> str:
+    """Return what the display says of a candidate's training."""
+    name = f"{attempt.number:04d} {attempt.component}: {attempt.slug}"
+    if seed == rule.first_seed:
+        return name
+    return f"{name}, seed {rule.main_seeds.index(seed) + 1} of {len(rule.main_seeds)}"
 
 
 def is_worse(measured: dict[str, Any], before: float) -> bool:
@@ -113,10 +117,18 @@ def outlook(snapshot: Snapshot, measured: dict[str, Any]) -> list[str]:
 
     seconds = measured["train_wall_seconds"] + measured["predict_wall_seconds"]
     iterations = snapshot.settings.budget.iterations
-    lines = [
-        f"an iteration takes about {seconds / 60:.1f} minutes; "
-        f"{iterations} of them about {iterations * seconds / 3600:.1f} hours"
-    ]
+    hours = iterations * seconds / 3600
+    if len(measured["seeds"]) > 1:
+        most = 1 + len(measured["seeds"])
+        lines = [
+            f"a training takes about {seconds / 60:.1f} minutes, an iteration 1 to {most} of them; "
+            f"{iterations} iterations {hours:.1f} hours or more"
+        ]
+    else:
+        lines = [
+            f"an iteration takes about {seconds / 60:.1f} minutes; "
+            f"{iterations} of them about {hours:.1f} hours"
+        ]
     if measured["peak_memory_bytes"]:
         lines.append(f"peak memory {measured['peak_memory_bytes'] / 2**30:.1f} GiB")
     if measured["metric"] == "accuracy":

@@ -27,6 +27,7 @@ main        accuracy 0.9000  {tip}, merge of 0004
 baseline    accuracy 0.5000
 gain        +40.00 points  a search estimate on val, no test
 iterations  4 of 40: 2 merged, 1 rejected, 1 failed
+looks       5 trainings judged on val
 hours       0.04 of training and predicting
 
 brought to main
@@ -73,6 +74,8 @@ def test_json(example: ExampleTrail, call: Call) -> None:
             "score": 0.5,
             "number": None,
         },
+        "luck": None,
+        "looks": 5,
         "unmeasured": [],
         "counts": {"merged": 2, "rejected": 1, "failed": 1},
         "components": {

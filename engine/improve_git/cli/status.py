@@ -101,6 +101,7 @@ def _spend(found: Overview) -> list[tuple[str, str]]:
     counts = ", ".join(f"{count} {verdict}" for verdict, count in found.counts.items())
     rows = [
         ("iterations", f"{spent.iterations} of {spent.iterations_budget}: {counts}"),
+        ("looks", f"{found.looks:,} trainings judged on val{_luck(found)}"),
         ("hours", f"{spent.hours:.2f}{_of(spent.hours_budget)} of training and predicting"),
     ]
     if spent.tokens:
@@ -108,6 +109,13 @@ def _spend(found: Overview) -> list[tuple[str, str]]:
         paid = "" if spent.usd is None else f"{spent.usd:.2f}{_of(spent.usd_budget)} US dollars"
         rows.append(("agents", f"{told}, {paid or 'price unknown'}"))
     return rows
+
+
+def _luck(found: Overview) -> str:
+    if found.luck is None:
+        return ""
+    line = _gain(found, found.luck if METRICS[found.metric] else -found.luck)
+    return f"; of as many idle changes the best would show {line}"
 
 
 def _of(limit: float | None) -> str:
@@ -132,6 +140,8 @@ def _plain(found: Overview) -> dict[str, Any]:
         "main": scored(found.main),
         "baseline": scored(found.baseline),
         "gain": found.gain,
+        "luck": found.luck,
+        "looks": found.looks,
         "unmeasured": found.unmeasured,
         "counts": found.counts,
         "components": {name: asdict(share) for name, share in found.shares.items()},
