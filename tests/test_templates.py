@@ -11,7 +11,7 @@ from jinja2 import UndefinedError
 from PIL import Image
 
 from improve_git.domain import Context
-from improve_git.teams.moves import defaults
+from improve_git.teams.catalogue import defaults
 from improve_git.teams.playbook import Playbook
 from improve_git.templates import literal, render
 

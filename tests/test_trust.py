@@ -5,7 +5,7 @@ import pytest
 
 from improve_git.domain import COMPONENTS, FILES
 from improve_git.errors import SandboxError
-from improve_git.teams.moves import write
+from improve_git.teams.rendering import write
 from improve_git.trust import check_trust
 
 OWN = {FILES[part]: write(part, {}) for part in COMPONENTS}

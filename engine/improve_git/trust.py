@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from improve_git.domain import FILES
 from improve_git.errors import SandboxError
 from improve_git.sandboxes.base import UNISOLATED, Sandbox
-from improve_git.teams.moves import read
+from improve_git.teams.rendering import read
 
 
 def check_trust(files: Mapping[str, str], sandbox: Sandbox, allow_unisolated: bool) -> None:

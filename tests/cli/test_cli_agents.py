@@ -11,7 +11,7 @@ import pytest
 
 from improve_git.git import Repository
 from improve_git.messages import trailers
-from improve_git.teams.moves import write
+from improve_git.teams.rendering import write
 
 PROGRAM = Path(sys.executable).parent / "improve-git"
 ABOUT = "Handwritten digits. A mirrored digit is no digit."

@@ -4,8 +4,9 @@ import random
 from typing import Any
 
 from improve_git.domain import FILES, Attempt, Context, Machine, Weights
-from improve_git.teams.moves import Move, neighbours, read, write
+from improve_git.teams.moves import Move, neighbours
 from improve_git.teams.playbook import Playbook
+from improve_git.teams.rendering import read, write
 
 LITE = "tf_efficientnet_lite0.in1k"
 RESNET = "resnet18.a1_in1k"

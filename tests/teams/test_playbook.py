@@ -5,8 +5,8 @@ from improve_git import contract
 from improve_git.domain import FILES, Assignment, Outcome
 from improve_git.errors import TeamError
 from improve_git.teams.base import Team
-from improve_git.teams.moves import read, write
 from improve_git.teams.playbook import Playbook
+from improve_git.teams.rendering import read, write
 
 SMALL = profile_of(8, 8)
 LARGE = profile_of(300, 200)

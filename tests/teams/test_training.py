@@ -8,7 +8,8 @@ import torch
 from contract_calls import run, samples_of, seed_all, spec_for
 from situations import LITE, RESNET, SYMMETRIES, apply, context_of, first_files, profile_of, walk
 
-from improve_git.teams.moves import neighbours, read, write
+from improve_git.teams.moves import neighbours
+from improve_git.teams.rendering import read, write
 
 pytestmark = pytest.mark.torch
 CLASSES = 3

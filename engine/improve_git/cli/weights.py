@@ -54,7 +54,7 @@ def pull_(name: str) -> None:
     \b
     Example: improve-git weights pull tf_efficientnet_lite0.in1k
     """
-    from improve_git.teams.moves import catalogue
+    from improve_git.teams.catalogue import catalogue
 
     folder = pull(name, progress=sys.stderr.isatty(), known=catalogue()["backbones"])
     weights = facts(name.removeprefix("timm/"), folder)

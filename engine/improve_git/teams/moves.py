@@ -1,25 +1,21 @@
 """The playbook's moves: one step of one setting, from what the incumbent's files say now.
 
-The files hold all state. A component's settings are read back from the constants of its file by
-the syntax tree, and a move renders the file again with one of them changed, so moves add up.
+The files hold all state: a move renders a file again with a setting changed, so moves add up.
 """
 
-import ast
 import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from improve_git.domain import COMPONENTS, FILES, Component, Context
-from improve_git.files import shipped
-from improve_git.templates import literal, render
+from improve_git.teams.catalogue import Settings, catalogue, frozen
+from improve_git.teams.rendering import read
+from improve_git.templates import literal
 
-Settings = dict[str, Any]
 MAX_SLUG = 40
 LEAST_FOR_BACKBONE = 48  # pixels: the pretrained networks halve the side five times
-_CONSTANT = re.compile(r"^(?P<name>[A-Z][A-Z0-9_]*) = (?P<value>.+?)(?P<comment>  #.*)?$")
 
 
 @dataclass(frozen=True)
@@ -45,41 +41,6 @@ class Move:
             f"{name} from {literal(self.before[name])} to {literal(value)}"
             for name, value in self.after.items()
         )
-
-
-@cache
-def catalogue() -> dict[str, Any]:
-    """Return the content of playbook.yaml."""
-    import yaml
-
-    content = yaml.safe_load((shipped("component_templates") / "playbook.yaml").read_text())
-    if not isinstance(content, dict):
-        raise TypeError("playbook.yaml holds no mapping")
-    return content
-
-
-def defaults(component: Component) -> Settings:
-    """Return the value of every setting of a component that leaves it out of the file."""
-    return {name: _frozen(value) for name, value in catalogue()["defaults"][component].items()}
-
-
-def write(component: Component, settings: Settings) -> str:
-    """Return a component's file for the given settings; those not given take their default."""
-    return render(f"{FILES[component]}.j2", **{**defaults(component), **settings})
-
-
-def read(component: Component, source: str) -> Settings | None:
-    """Return the settings that a component's file says, or None where it is not the playbook's.
-
-    It is the playbook's where rendering the settings gives the file back: a person may have
-    changed the values of its constants, nothing else.
-    """
-    try:
-        settings = defaults(component) | _constants(source, defaults(component))
-        same = _canonical(write(component, settings)) == _canonical(source)
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
-        return None
-    return settings if same else None
 
 
 def neighbours(context: Context) -> list[Move]:
@@ -157,7 +118,7 @@ def _recipe(
     """
     if not _applies(recipe.get("needs", {}), together, context):
         return []
-    after = {name: _frozen(value) for name, value in recipe.get("set", {}).items()}
+    after = {name: frozen(value) for name, value in recipe.get("set", {}).items()}
     cost = float(recipe.get("cost", 1.0))
     for name, factor in recipe.get("times", {}).items():
         knob = next(knob for knob in catalogue()["knobs"] if knob["knob"] == name)
@@ -208,7 +169,7 @@ def _target(knob: dict[str, Any], value: Any, *, up: bool, context: Context) -> 
         low, high = knob["bounds"]
         target = float(f"{value * knob['factor'] ** step:.2g}")
         return target if low <= target <= high else None
-    ladder = [_frozen(rung) for rung in knob["ladder"]]
+    ladder = [frozen(rung) for rung in knob["ladder"]]
     ladder = [rung for rung in ladder if _possible(knob, rung, context) or rung == value]
     if isinstance(value, int | float):
         value = min(ladder, key=lambda rung: abs(rung - value))
@@ -281,41 +242,3 @@ def _backbone_slug(name: str) -> str:
         return slug
     digest = hashlib.sha256(name.encode()).hexdigest()[:6]
     return f"{slug[: MAX_SLUG - 7].rstrip('-')}-{digest}"
-
-
-def _constants(source: str, known: Settings) -> Settings:
-    """Return the known constants that a file assigns at its top level."""
-    found: Settings = {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            name = node.targets[0].id
-            if name in known:
-                found[name] = ast.literal_eval(node.value)
-                if _kind(found[name]) is not _kind(known[name]):
-                    raise TypeError(f"{name} is {found[name]!r}")
-    return found
-
-
-def _kind(value: Any) -> type:
-    """Return a value's type; whole numbers and fractions are one."""
-    return float if isinstance(value, int | float) else type(value)
-
-
-def _canonical(source: str) -> list[str]:
-    """Return a file's lines with each constant's value in one spelling (3e-4 is 0.0003)."""
-    lines = []
-    for line in source.splitlines():
-        match = _CONSTANT.match(line)
-        try:
-            value = literal(ast.literal_eval(match["value"])) if match else ""
-        except (ValueError, SyntaxError, TypeError):
-            match = None
-        if match:
-            lines.append(f"{match['name']} = {value}{match['comment'] or ''}")
-        else:
-            lines.append(line)
-    return lines
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

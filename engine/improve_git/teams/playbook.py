@@ -4,16 +4,10 @@ from typing import Any
 
 from improve_git.domain import FILES, Assignment, Component, Context, Design, Outcome, Rewrite
 from improve_git.errors import TeamError
-from improve_git.teams.moves import (
-    Move,
-    backbones_at_hand,
-    catalogue,
-    neighbours,
-    read,
-    side,
-    write,
-)
+from improve_git.teams.catalogue import catalogue
+from improve_git.teams.moves import Move, backbones_at_hand, neighbours, side
 from improve_git.teams.policy import choose
+from improve_git.teams.rendering import read, write
 
 SMALL_SIDE = 40  # pixels; images up to this size are taken as they are
 TINY_SIDE = 12  # pixels; so small an image needs few features

@@ -7,7 +7,7 @@ from improve_git.teams.agents import evidence
 from improve_git.teams.agents.checks import MECHANISMS
 from improve_git.teams.agents.digest import digest
 from improve_git.teams.agents.rounding import scale_of
-from improve_git.teams.moves import catalogue
+from improve_git.teams.catalogue import catalogue
 from improve_git.templates import render_prompt
 
 _CONTROL = dict.fromkeys([*range(32), 127]) | {ord("\n"): "\n", ord("\t"): "\t"}
