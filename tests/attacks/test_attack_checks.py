@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from false_sandbox import FalseSandbox
-from improve_git.attacks import checks
+from improve_git.attacks import checks, scene
 from improve_git.attacks.canaries import VARIABLE
 from improve_git.attacks.catalogue import Attack, chosen
 from improve_git.attacks.suite import Result, Suite, open_suite
@@ -178,7 +178,7 @@ def test_a_changed_harness_is_told(
     suite: Suite, box: FalseSandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "harness.py").write_text("honest")
-    monkeypatch.setattr(checks, "shipped", lambda _: tmp_path)
+    monkeypatch.setattr(scene, "shipped", lambda _: tmp_path)
     box.happens = lambda job, _: (tmp_path / "harness.py").write_text("hostile")
     (told,) = fire(suite, box).broken
     assert told == "the harness, the templates, the images or the packs were changed"

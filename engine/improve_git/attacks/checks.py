@@ -4,31 +4,24 @@ None asks the candidate or believes a record alone: Git, the file system, the pr
 canaries are asked.
 """
 
-import hashlib
 import sys
 import tempfile
 import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from improve_git import trail
-from improve_git.attacks.canaries import Canary, Ears
-from improve_git.attacks.catalogue import SCORED, Attack
-from improve_git.attacks.world import World, is_engines
-from improve_git.domain import FILES, Attempt
+from improve_git.attacks.scene import Scene, files, unchanging
+from improve_git.domain import FILES
 from improve_git.errors import GitError
-from improve_git.files import shipped
 from improve_git.git import ENGINE, GitFailed
-from improve_git.history import MAIN, read_history, read_record
-from improve_git.messages import one_line, trailers
-from improve_git.pipeline import STATE, Pipeline
-from improve_git.sandboxes.base import Sandbox
+from improve_git.history import MAIN
+from improve_git.messages import one_line
 from improve_git.sandboxes.frames import clean
 
 CONFESSION = "got through:"  # what a candidate says, in training, of each thing it managed to do
@@ -41,60 +34,6 @@ _TRAILERS = {
     "Reason", "Val-Accuracy", "Main-Accuracy", "Seeds", "Train-Seconds", "LLM-Tokens",
     "LLM-Cost-USD", "Sandbox", "Image", "Dataset", "Record",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Before:
-    """How things stood before an attack."""
-
-    main: str
-    branches: dict[str, str]
-    files: dict[str, str]  # of the pipeline's folder, without what a run writes -> hash
-    shipped: str  # hash over the harness, the templates, the attacks, the images and the packs
-
-
-@dataclass(frozen=True)
-class Scene:
-    """All that the checks look at."""
-
-    attack: Attack
-    world: World
-    pipeline: Pipeline
-    sandbox: Sandbox
-    before: Before
-    canary: Canary
-    ears: Ears
-    seconds: float  # that the run took
-    stopped: str  # why the run broke off; "" where it came to its end
-    said: tuple[str, ...]  # what it told the display
-
-    def attempt(self) -> Attempt | None:
-        """Return the attempt, where there is exactly one and it has a verdict."""
-        attempts = read_history(self.pipeline.repo).attempts
-        return attempts[0] if len(attempts) == 1 and attempts[0].verdict else None
-
-    def record(self) -> dict[str, Any]:
-        """Return the attempt's record; {} where there is none."""
-        attempt = self.attempt()
-        if attempt is None:
-            return {}
-        told = trailers(self.pipeline.repo.log("-1", attempt.commit)[0].message)
-        return read_record(self.pipeline.repo, told.get("Record", "")) or {}
-
-    def outcome(self) -> str:
-        """Return what came of the candidate: ``scored``, or how it failed."""
-        try:
-            status = str(self.record().get("status", "no verdict"))
-        except GitError:
-            status = "no repository"
-        return SCORED if status == "ok" else status
-
-
-def look(pipeline: Pipeline, world: World) -> Before:
-    """Note how things stand before an attack."""
-    return Before(
-        pipeline.main(), pipeline.repo.branches(), _files(pipeline), _unchanging(pipeline, world)
-    )
 
 
 def broken(scene: Scene) -> list[str]:
@@ -190,12 +129,12 @@ def check_repository(scene: Scene) -> Iterator[str]:
 
 def check_files(scene: Scene) -> Iterator[str]:
     """No file appeared, changed or went, in the pipeline or in what came with the program."""
-    now = _files(scene.pipeline)
+    now = files(scene.pipeline)
     before = scene.before.files
     for path in sorted(now.keys() | before.keys()):
         if now.get(path) != before.get(path):
             yield f"{path} was {_change(path in before, path in now)}"
-    if _unchanging(scene.pipeline, scene.world) != scene.before.shipped:
+    if unchanging(scene.pipeline, scene.world) != scene.before.shipped:
         yield "the harness, the templates, the images or the packs were changed"
     for folder in _places():
         yield from (f"{path} was left behind" for path in folder.glob(f"*{LEFT_BEHIND}*"))
@@ -243,33 +182,6 @@ CHECKS: tuple[Callable[[Scene], Iterator[str]], ...] = (
     check_outcome, check_score, check_trail, check_messages, check_texts, check_repository,
     check_files, check_secret, check_ears, check_confession, check_leftovers, check_time,
 )  # fmt: skip
-
-
-def _files(pipeline: Pipeline) -> dict[str, str]:
-    folder = pipeline.repo.folder
-    paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
-    return {
-        name: _hash(path)
-        for name, path in paths.items()
-        if (path.is_symlink() or not path.is_dir()) and not is_engines(name)
-    }
-
-
-def _unchanging(pipeline: Pipeline, world: World) -> str:
-    digest = hashlib.sha256()
-    names = ("sandbox", "component_templates", "attacks")
-    packs = pipeline.repo.folder / STATE / "packs"
-    for top in (*map(shipped, names), world.folder / "images", packs):
-        for path in sorted(top.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                digest.update(f"{path.relative_to(top)}\0{_hash(path)}\0".encode(errors="replace"))
-    return digest.hexdigest()
-
-
-def _hash(path: Path) -> str:
-    if path.is_symlink():
-        return f"link to {path.readlink()}"
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no plain file"
 
 
 def _content(file: Path) -> bytes:

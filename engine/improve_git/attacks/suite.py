@@ -12,9 +12,10 @@ from queue import SimpleQueue
 from threading import Lock
 from typing import Any
 
-from improve_git.attacks import checks
 from improve_git.attacks.canaries import Canary, canary, ears
 from improve_git.attacks.catalogue import Attack
+from improve_git.attacks.checks import broken
+from improve_git.attacks.scene import Scene, look
 from improve_git.attacks.teams import team_for
 from improve_git.attacks.world import World, make_world
 from improve_git.errors import ImproveError, SandboxError
@@ -57,7 +58,7 @@ class Suite:
         with _COMPOSING:
             pipeline = Pipeline.open(folder, self.world.words())
             pipeline.snapshot(pipeline.main())  # which it remembers
-        before = checks.look(pipeline, self.world)
+        before = look(pipeline, self.world)
         hearing = _Hearing()
         stopped = ""
         with ears() as listening:
@@ -69,12 +70,12 @@ class Suite:
             except ImproveError as error:
                 stopped = error.message
             seconds = time.monotonic() - begun
-            scene = checks.Scene(attack, self.world, pipeline, sandbox, before, self.canary,
-                                 listening, seconds, stopped, tuple(hearing.said))  # fmt: skip
-            outcome, broken = scene.outcome(), tuple(checks.broken(scene))
+            scene = Scene(attack, self.world, pipeline, sandbox, before, self.canary,
+                          listening, seconds, stopped, tuple(hearing.said))  # fmt: skip
+            outcome, not_held = scene.outcome(), tuple(broken(scene))
         shutil.rmtree(folder, ignore_errors=True)
         exempt = attack.exempt.get(sandbox.name, "")
-        return Result(attack, sandbox.name, outcome, broken, exempt, seconds)
+        return Result(attack, sandbox.name, outcome, not_held, exempt, seconds)
 
     def run_all(
         self,
