@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-
 from firing import SHARES, by_name, fire, firing_range
+
 from improve_git.attacks.catalogue import Attack
 from improve_git.attacks.suite import Suite
 from improve_git.sandboxes.base import Sandbox

@@ -4,8 +4,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-
 from firing import by_name, fire, firing_range
+
 from improve_git.attacks.catalogue import Attack, chosen
 from improve_git.attacks.suite import Suite
 from improve_git.sandboxes.base import Sandbox

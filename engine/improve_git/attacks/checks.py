@@ -89,7 +89,7 @@ def check_trail(scene: Scene) -> Iterator[str]:
 
 
 def check_messages(scene: Scene) -> Iterator[str]:
-    """As Git reads the messages, only the engine gives verdicts; nothing in them steers a screen."""
+    """As Git reads the messages, only the engine gives verdicts; none steers a screen."""
     repo, verdicts = scene.pipeline.repo, 0
     for commit in repo.log("--branches", f"^{scene.before.main}"):
         listed = repo.git("log", "-1", "--format=%(trailers:only=true,unfold=true)", commit.sha)

@@ -62,7 +62,7 @@ class Proposer:
     ) -> Rewrite | None:
         """Repair nothing."""
         del assignment, failed_source, outcome, context
-        return None  # noqa: RET501 - another team would
+        return None
 
 
 class Scripted:
