@@ -13,6 +13,7 @@ import select
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,12 +25,16 @@ _PR_SET_CHILD_SUBREAPER = 36
 _KEYCTL = {"x86_64": 250, "aarch64": 219}
 _JOIN_SESSION_KEYRING = 1
 
+# The child was killed by SIGKILL. Not 128 and 9, as usual: that is what an engine says of this very
+# process, which nobody inside a container can kill, so that the candidate is not to blame for it.
+_KILLED = 253
+
 
 def supervise(work: Callable[[int], None]) -> NoReturn:
     """Run ``work`` with a descriptor for its frames in a child process; never returns.
 
-    Exits with the child's code (128 + N after signal N), or 130 where standard input ended first.
-    No descendant is left, not even one that made a session of its own.
+    Exits with the child's code (128 + N after signal N, but 253 after SIGKILL), or 130 where
+    standard input ended first. No descendant is left, not even one that made a session of its own.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)  # orphans become children of this process
@@ -47,6 +52,7 @@ def supervise(work: Callable[[int], None]) -> NoReturn:
         os.close(wake_read)
         os.close(wake_write)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _be_ended_first()
         work(_keep_stdout_for_frames())
         os._exit(0)  # without waiting for threads and exit handlers that a candidate left
 
@@ -63,6 +69,12 @@ def _leave_keyring(libc: ctypes.CDLL) -> None:
     """
     if platform.machine() in _KEYCTL:
         libc.syscall(_KEYCTL[platform.machine()], _JOIN_SESSION_KEYRING, None)
+
+
+def _be_ended_first() -> None:
+    """Have the kernel end this, and none of the user's programs, where memory runs out."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _keep_stdout_for_frames() -> int:
@@ -86,7 +98,8 @@ def _wait(child: int, wake: int) -> int:
         while (status := _reap()) is not None:
             if status[0] == child:
                 code = os.waitstatus_to_exitcode(status[1])
-                return code if code >= 0 else 128 - code
+                code = code if code >= 0 else 128 - code
+                return _KILLED if code == 128 + signal.SIGKILL else code
 
 
 def _reap() -> tuple[int, int] | None:

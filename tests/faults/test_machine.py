@@ -257,6 +257,53 @@ def test_the_memory_runs_out_under_the_engine(world: Worlds, cgroup: Path) -> No
     check_trail(w)
 
 
+STARVE = """
+import os, sys
+from dataclasses import replace
+from pathlib import Path
+cgroup, folder, tests = sys.argv[1:]
+sys.path.insert(0, tests)
+import pipelines
+from improve_git.sandboxes.base import Limits, TrainJob
+from improve_git.sandboxes.process import ProcessSandbox
+
+Path(cgroup, "cgroup.procs").write_text(str(os.getpid()))
+folder = Path(folder)
+pipelines.write_packs(folder / "packs")
+greedy = {**pipelines.FILES, "train.py": "HOARD = []\\n" + pipelines.TRAIN.replace(
+    "for epoch", "while True:\\n        HOARD.append(b'x' * (1 << 24))\\n    for epoch")}
+job = TrainJob(greedy, folder / "packs", pipelines.spec(), (),
+               Limits(300, 8 << 30, 200, 1 << 24, 1 << 26, 1 << 26, 1),
+               "test-starve", folder / "weights")
+sandbox = ProcessSandbox("none")
+for job in (job, replace(job, limits=replace(job.limits, memory_bytes=1 << 30)),
+            replace(job, files=pipelines.FILES)):
+    outcome = sandbox.train(job)
+    print(f"{outcome.status}: {outcome.reason}")
+"""
+
+
+@pytest.mark.torch
+def test_the_machines_memory_runs_out_under_a_candidate(cgroup: Path, tmp_path: Path) -> None:
+    limit = str(1800 << 20)
+    for name in ("memory.max", "memory.memsw.limit_in_bytes", "memory.limit_in_bytes"):
+        if (cgroup / name).exists():
+            (cgroup / name).write_text(limit)
+    tests = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", STARVE, str(cgroup), str(tmp_path), tests],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr  # the engine lives on
+    machines, own, fits = done.stdout.splitlines()
+    assert machines == (
+        "sandbox-error: the machine's memory ran out, and the kernel ended it below its own limit: "
+        "end other programs, or lower sandbox.memory"
+    )
+    assert own.startswith("out-of-memory: ")
+    assert fits == "ok: "
+
+
 def test_a_full_memory_is_no_bug() -> None:
     assert ending_of(MemoryError()) == (
         1,

@@ -7,7 +7,7 @@ user may not make a group, there is none, and what watches the tree has to do.
 import itertools
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,15 +33,22 @@ class Cgroup:
         return ["/bin/sh", "-c", _JOIN, "sh", *procs, "--", *argv]
 
     def out_of_memory(self) -> bool:
-        """Say whether the kernel has ended something inside for want of memory."""
+        """Say whether the kernel has ended something inside for want of memory, anybody's."""
+        return any(told.get("oom_kill", 0) for told in self._told())
+
+    def was_full(self) -> bool:
+        """Say whether the group's own limit was ever reached."""
+        return any(told.get("oom", 0) or told.get("failcnt", 0) for told in self._told())
+
+    def _told(self) -> Iterator[dict[str, int]]:
         for folder in self._folders:
             for name in ("memory.events", "memory.oom_control"):
                 with suppress(OSError):
                     words = (folder / name).read_text().split()
-                    told = dict(zip(words[::2], words[1::2], strict=False))
-                    if int(told.get("oom_kill", 0)):
-                        return True
-        return False
+                    yield {k: int(v) for k, v in zip(words[::2], words[1::2], strict=False)}
+            for name in ("memory.failcnt", "memory.memsw.failcnt"):
+                with suppress(OSError):
+                    yield {"failcnt": int((folder / name).read_text())}
 
     def remove(self) -> None:
         """End what is left inside, and the group."""

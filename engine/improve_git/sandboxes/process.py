@@ -44,6 +44,11 @@ if TYPE_CHECKING:
 _READ_BYTES = 1 << 18
 _POLL_SECONDS = 0.25
 _END_SECONDS = 5.0  # for the supervisor to clear up after its standard input ended
+# The kernel ended it though it was below its own limit: that was set higher than what there is.
+_STARVED = (
+    "the machine's memory ran out, and the kernel ended it below its own limit: "
+    "end other programs, or lower sandbox.memory"
+)
 _PACKAGES = ("torch", "torchvision", "timm")
 
 
@@ -232,9 +237,12 @@ class Tree:
         # The kernel ends a namespace in its own time after its first process.
         psutil.wait_procs(self._seen.values(), timeout=_END_SECONDS)
         starved = self._cgroup is not None and self._cgroup.out_of_memory()
+        full = self._cgroup is not None and self._cgroup.was_full()
         if self._cgroup:
             self._cgroup.remove()
-        return Ending(None if killed else (code if code >= 0 else 128 - code), starved)
+        code = code if code >= 0 else 128 - code
+        by_others = _STARVED if starved and not full else ""
+        return Ending(None if killed else code, starved and full, by_others)
 
     def _processes(self) -> list[psutil.Process]:
         try:

@@ -5,6 +5,7 @@ What it sends is bounded, checked and classified; nothing it says is believed be
 """
 
 import re
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from improve_git.sandboxes.frames import (
 
 MAX_EVENT_BYTES = 16 << 20  # of all events of a phase together
 MAX_CURVE = 5000  # epochs that are kept
+KILLED = 253  # exit code of the harness's supervisor where its child was ended by SIGKILL
 GRACE_SECONDS = 10.0  # for the child to end by itself after its result
 _TICK_SECONDS = 0.25
 _SHAPE = re.compile(r"\d{1,6}( x \d{1,6}){3}")
@@ -42,6 +44,7 @@ class Ending:
 
     code: int | None  # None: it was still there and was killed
     out_of_memory: bool = False  # as the kernel or the container engine says
+    by_others: str = ""  # why the candidate is not to blame for an end without a result; "": it is
 
 
 class Child(Protocol):
@@ -210,8 +213,15 @@ class Session:
         if halt is not None:
             return halt.status, halt.reason, ""
         said = self._result.get("status") if self._result is not None else None
-        if said == "ok" or (said in _TELLABLE and not ending.out_of_memory):
+        killed = ending.out_of_memory or ending.by_others
+        if said == "ok" or (said in _TELLABLE and not killed):
             return self._told(cast("Status", said))
+        return self._untold(ending)
+
+    def _untold(self, ending: Ending) -> tuple[Status, str, str]:
+        """Return the same for an end that the child's own word does not explain."""
+        if ending.by_others:
+            return "sandbox-error", ending.by_others, ""
         if ending.out_of_memory:
             limit = self._limits.memory_bytes / 2**20
             return "out-of-memory", f"more than the {limit:.0f} MiB it may use", ""
@@ -232,4 +242,5 @@ class Session:
 def _exit(code: int | None) -> str:
     if code is None:
         return "lingering"
+    code = 128 + signal.SIGKILL if code == KILLED else code
     return f"killed by signal {code - 128}" if code > 128 else f"with exit code {code}"
