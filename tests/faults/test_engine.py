@@ -1,20 +1,14 @@
 """Docker's engine goes away during a training and comes back; its image is deleted."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import docker
 import pytest
-from container import Image, Line, containers, let_train
+from container import Image, Line, Watching, containers, let_train, run
 from mishaps import be_busy, check_trail, work_of
 
 from improve_git.errors import SandboxError
 from improve_git.history import read_history
-from improve_git.loop import Loop
-from improve_git.observer import Silent
-from improve_git.pipeline import Pipeline
-from improve_git.sandboxes.docker import DockerSandbox
-from improve_git.trial import Bench
 from real_sandboxes import require_base_image
 from scripted import source
 from worlds import BETTER, World
@@ -55,33 +49,6 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Iterator[Line]:
         yield line
     finally:
         line.close()
-
-
-class Watching(Silent):
-    """Lets the test act while a training is under way, after it, and after a warning."""
-
-    def __init__(self, in_training: Callable[[], object]) -> None:
-        self.in_training = in_training
-        self.after_warning: Callable[[], object] = lambda: None
-        self.after_training: Callable[[], object] = lambda: None
-        self.warnings: list[str] = []
-
-    def event(self, event: dict[str, Any]) -> None:
-        if event.get("event") == "epoch":
-            self.in_training()
-
-    def end(self) -> None:
-        self.after_training()
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-        self.after_warning()
-
-
-def run(w: World, image: Image, observer: Watching, *words: str) -> None:
-    pipeline = Pipeline.open(w.pipeline.repo.folder, words)
-    sandbox = DockerSandbox(image.base, "none", print)
-    Loop(pipeline, w.team, Bench(pipeline, sandbox, observer), observer).run()
 
 
 def test_the_engine_goes_away_during_a_training(

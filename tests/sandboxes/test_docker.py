@@ -3,7 +3,8 @@
 import pytest
 
 from improve_git.errors import SandboxError
-from improve_git.sandboxes.docker.sandbox import DockerSandbox, demultiplex
+from improve_git.sandboxes.docker import DockerSandbox
+from improve_git.sandboxes.docker.container import demultiplex
 
 
 def test_the_engine_s_stream_is_split_however_it_is_cut() -> None:

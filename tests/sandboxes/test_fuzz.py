@@ -22,7 +22,7 @@ import pipelines
 from improve_git.domain import Outcome, Status
 from improve_git.sandboxes import phases, session
 from improve_git.sandboxes.base import Limits, PredictJob, TrainJob
-from improve_git.sandboxes.docker.sandbox import demultiplex
+from improve_git.sandboxes.docker.container import demultiplex
 from improve_git.sandboxes.frames import Tail, clean
 from improve_git.sandboxes.session import Ending, Stream
 

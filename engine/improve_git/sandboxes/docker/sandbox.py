@@ -1,25 +1,22 @@
 """Runs jobs in Docker containers."""
 
-import socket
-import struct
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import docker
-from docker.errors import ImageNotFound, NotFound
+from docker.errors import ImageNotFound
 from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
-from improve_git.domain import Outcome, Status
+from improve_git.domain import Outcome
 from improve_git.errors import SandboxError
 from improve_git.sandboxes import phases
 from improve_git.sandboxes.base import Limits, OnEvent, PredictJob, TrainJob, ignore_event
+from improve_git.sandboxes.docker.container import Container, remove
 from improve_git.sandboxes.docker.image import ENGINE_ERRORS, ensure_image
 from improve_git.sandboxes.docker.recipe import recipe
 from improve_git.sandboxes.environment import environment
 from improve_git.sandboxes.frames import one_line
 from improve_git.sandboxes.job import Layout, clear_folders, lay_out, not_to_blame
-from improve_git.sandboxes.session import Ending, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +28,6 @@ _PYTHON = ["/opt/venv/bin/python", "-P", "-s", "-B", "/opt/improve-git/harness/_
 _USER = "65534:65534"
 _INODES = 200_000  # of the scratch space
 _OPEN_FILES = 4096
-_READ_BYTES = 1 << 18
 
 
 class DockerSandbox:
@@ -92,13 +88,13 @@ class DockerSandbox:
             )
             left = [c for c in labelled if c.labels[LABEL].startswith(label_prefix)]
             for container in left:
-                _remove(self._client, str(container.id))
+                remove(self._client, str(container.id))
         except ENGINE_ERRORS as error:
             raise SandboxError(f"Docker failed: {one_line(str(error), 200)}") from error
         clear_folders(label_prefix)
         return len(left)
 
-    def _start(self, layout: Layout, job: TrainJob | PredictJob) -> "_Container":
+    def _start(self, layout: Layout, job: TrainJob | PredictJob) -> "Container":
         try:
             created = self._create(layout, job)
         except ImageNotFound as error:
@@ -106,7 +102,7 @@ class DockerSandbox:
                 f"the sandbox's image {self.image} was deleted",
                 "improve-git run builds it again, measures main on it, and carries on",
             ) from error
-        return _Container(self._client, str(created["Id"]))
+        return Container(self._client, str(created["Id"]))
 
     def _create(self, layout: Layout, job: TrainJob | PredictJob) -> dict[str, Any]:
         api = self._client.api
@@ -118,6 +114,7 @@ class DockerSandbox:
             working_dir="/tmp",
             environment=environment("/job", "/tmp", job.limits.cpus, job.label),
             labels={LABEL: job.label},
+            stop_signal="SIGKILL",  # nothing in it is worth a delay of the engine's own end
             stdin_open=True,  # and closed by the engine once this process lets go of it
             network_disabled=True,
             host_config=api.create_host_config(**self._host_config(layout, job.limits)),
@@ -156,81 +153,6 @@ class DockerSandbox:
         }
 
 
-class _Container:
-    """A created container, started once its streams are attached so that no byte is missed."""
-
-    def __init__(self, client: docker.DockerClient, identity: str) -> None:
-        self._client = client
-        self._identity = identity
-        self._pending = b""
-        try:
-            streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-            self._attached = client.api.attach_socket(identity, params=streams)
-            # Over a Unix socket the client wraps it; what is wanted here is the plain socket.
-            self._socket: socket.socket = getattr(self._attached, "_sock", self._attached)
-            client.api.start(identity)
-        except BaseException:
-            _remove(client, identity)
-            raise
-
-    def read(self, seconds: float) -> list[tuple[Stream, bytes]] | None:
-        """See Child."""
-        self._socket.settimeout(max(seconds, 0.001))
-        try:
-            data = self._socket.recv(_READ_BYTES)
-        except TimeoutError:
-            return []
-        if not data:
-            return None
-        chunks, self._pending = demultiplex(self._pending + data)
-        return chunks
-
-    def excess(self) -> tuple[Status, str] | None:
-        """Nothing to poll: the kernel holds the limits."""
-        return None
-
-    def peak_memory(self) -> int | None:
-        """See Child."""
-        return None
-
-    def end(self) -> Ending:
-        """Remove the container, whatever happened, after asking it how it ended."""
-        try:
-            state = self._last_state()
-        finally:
-            self._socket.close()
-            self._attached.close()
-            _remove(self._client, self._identity)
-        code = None if state["Running"] else int(state["ExitCode"])
-        return Ending(code, bool(state["OOMKilled"]))
-
-    def _last_state(self) -> dict[str, Any]:
-        """Return the state, waiting a moment where the streams ended just now."""
-        deadline = time.monotonic() + 1.0
-        while True:
-            state: dict[str, Any] = self._client.api.inspect_container(self._identity)["State"]
-            if not state["Running"] or time.monotonic() > deadline:
-                return state
-            time.sleep(0.02)
-
-
-def demultiplex(data: bytes) -> tuple[list[tuple[Stream, bytes]], bytes]:
-    """Split Docker's attached stream into pieces of the two outputs; return them and the rest.
-
-    A piece has a header of eight bytes: 1 or 2 for the stream, three zeros, the length.
-    """
-    chunks: list[tuple[Stream, bytes]] = []
-    start = 0
-    while len(data) - start >= 8:
-        stream, length = struct.unpack_from(">B3xI", data, start)
-        if len(data) - start - 8 < length:
-            break
-        payload = data[start + 8 : start + 8 + length]
-        chunks.append(("out" if stream == 1 else "err", payload))
-        start += 8 + length
-    return chunks, data[start:]
-
-
 def _read_only(place: str, path: Path) -> Mount:
     # A mount, not a bind: it fails where the path is missing, and takes any name.
     return Mount(target=place, source=str(path.resolve()), type="bind", read_only=True)
@@ -258,11 +180,3 @@ def _device_requests(about: dict[str, Any], gpus: str) -> list[DeviceRequest]:
     if gpus == "all":
         return [DeviceRequest(count=-1, capabilities=[["gpu"]])]
     return [DeviceRequest(device_ids=gpus.replace(" ", "").split(","), capabilities=[["gpu"]])]
-
-
-def _remove(client: docker.DockerClient, identity: str) -> None:
-    """Kill and remove a container; fine where it is gone already."""
-    try:
-        client.api.remove_container(identity, v=True, force=True)
-    except NotFound:
-        return
