@@ -36,6 +36,7 @@ class ScriptedSandbox:
 
     def __init__(self, data_set: DataSet) -> None:
         self.labels = np.array(data_set.labels("val"))
+        self.sealed = np.array(data_set.labels("test"))
         self.classes = len(data_set.classes)
         self.trained: list[str] = []  # what was trained, as text of the three files
         self.before_training: Callable[[], None] = lambda: None
@@ -68,8 +69,9 @@ class ScriptedSandbox:
         self.labels_seen.append(job.label)
         text = job.weights_file.read_text()
         share = min(1.0, sum(map(float, re.findall(r"QUALITY = ([0-9.]+)", text))))
-        right = np.arange(len(self.labels)) < round(share * len(self.labels))
-        predicted = np.where(right, self.labels, (self.labels + 1) % self.classes)
+        labels = self.sealed if job.pack.name == "test" else self.labels
+        right = np.arange(len(labels)) < round(share * len(labels))
+        predicted = np.where(right, labels, (labels + 1) % self.classes)
         logits = np.eye(self.classes, dtype=np.float32)[predicted]
         return Outcome("ok", seconds=0.2, wall_seconds=0.5), logits
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from improve_git.domain import Outcome
+from improve_git.domain import Outcome, Part
 from improve_git.gate import Evidence
 from improve_git.git import Repository
 from improve_git.history import read_record
@@ -79,7 +79,7 @@ def combine(runs: Sequence[Measurement]) -> Measurement:
     }
 
 
-def evidence(data_set: "DataSet", runs: Sequence[Measurement]) -> Evidence:
+def evidence(data_set: "DataSet", runs: Sequence[Measurement], part: Part = "val") -> Evidence:
     """Return what the gate is told of measurements of one content with one or several seeds."""
     return Evidence(
         runs[0]["metric"],
@@ -90,7 +90,7 @@ def evidence(data_set: "DataSet", runs: Sequence[Measurement]) -> Evidence:
             for run in runs
             for one in run.get("by_seed", [run])
         },
-        data_set.labels("val"),
+        data_set.labels(part),
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from improve_git.domain import COMPONENTS, Attempt, Component
 from improve_git.git import GitFailed, Repository
-from improve_git.history import History, Scored, read_history
+from improve_git.history import History, Scored, certificates, read_history
 from improve_git.journal import run_under_way
 from improve_git.llm.desk import spend
 from improve_git.pipeline import OWN_FILES, Pipeline
@@ -81,6 +81,7 @@ class Overview:
     unmeasured: tuple[str, ...]  # what of the scored content main has changed since its score
     counts: dict[str, int]  # verdict -> attempts
     shares: dict[Component, Share]
+    certificate: dict[str, str] | None  # the newest certification's trailers
     looks: int  # trainings whose score on val was looked at
     luck: float | None  # the best gain that as many candidates of no merit would show by chance
     by_hand: float | None  # the gain of the user's measured commits; None: there are none
@@ -119,6 +120,7 @@ def overview(pipeline: Pipeline) -> Overview:
         unmeasured=tuple(path for path in changed if path in OWN_FILES),
         counts={verdict: verdicts[verdict] for verdict in ("merged", "rejected", "failed")},
         shares={name: _share(name, history, comparable) for name in COMPONENTS},
+        certificate=next(iter(certificates(pipeline.repo)), None),
         looks=sum(attempt.looks for attempt in history.decided) + _own_looks(history),
         luck=_luck(history),
         by_hand=math.fsum(_rise(scored) for scored in hand) if hand else None,

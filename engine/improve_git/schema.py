@@ -136,11 +136,12 @@ class SandboxSettings:
 
 @dataclass
 class AcceptSettings:
-    """Which candidates are merged. All but the name is for ``confirmed``."""
+    """Which candidates are merged. Seeds and confidence are for ``confirmed``."""
 
     name: str = "improves"
     seeds: int = 3  # that a candidate is confirmed on, and main is measured on
     confidence: float = 0.9  # that its gain is above zero
+    certify: bool = False  # at the end of a run that merged something, by any rule
 
 
 @dataclass

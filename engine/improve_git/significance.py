@@ -88,6 +88,12 @@ class Gain:
             return 0.5 if self.value == 0 else float(self.value > 0)
         return float(stdtr(self.freedom, self.value / self.error))
 
+    def low(self, confidence: float) -> float:
+        """Return what the true gain is above, with a confidence."""
+        from scipy.special import stdtrit
+
+        return self.value - float(stdtrit(self.freedom, confidence)) * self.error
+
 
 def seed_noise(groups: Sequence[Sequence[float]], floor: float = 0.0) -> SeedNoise:
     """Pool the variance between seeds over pipelines; a group is one pipeline's scores.

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from improve_git import contract
-from improve_git.domain import Outcome
+from improve_git.domain import Outcome, Part
 from improve_git.errors import SandboxError
 from improve_git.history import read_record
 from improve_git.measurement import Measurement, describe, read_measurement
@@ -53,25 +53,33 @@ class Bench:
         """Return the name of a snapshot's result on this bench."""
         return snapshot.key(self.sandbox.image)
 
-    def measure(self, snapshot: Snapshot, title: str, usual_seconds: float | None) -> Measurement:
+    def measure(
+        self,
+        snapshot: Snapshot,
+        title: str,
+        usual_seconds: float | None,
+        part: Literal["val", "test"] = "val",
+    ) -> Measurement:
         """Return the measurement of a snapshot, from memory where it is known.
 
         Args:
             snapshot: what to measure.
             title: for the display.
             usual_seconds: what the baseline's training took; sets the safety stop.
+            part: what it is judged on. No run ever opens test, only what the user asks for does.
 
         Raises:
             SandboxError: the sandbox failed repeatedly; the candidate is not to blame.
         """
-        known = self.recall(snapshot)
+        known = self.recall(snapshot, part)
         if known:
             return known
-        measurement = self._try(snapshot, title, safety_stop(snapshot.settings, usual_seconds))
+        stop = safety_stop(snapshot.settings, usual_seconds)
+        measurement = self._try(snapshot, title, stop, part)
         blob = self.pipeline.repo.write_blob(json.dumps(measurement).encode())
         seconds = measurement["train_wall_seconds"] + (measurement["predict_wall_seconds"] or 0)
         self.pipeline.journal.append(
-            "result", key=self.key(snapshot), record=blob, seconds=seconds,
+            "result", key=_result(self.key(snapshot), part), record=blob, seconds=seconds,
             limits=_limits_text(snapshot),
         )  # fmt: skip
         return measurement
@@ -87,12 +95,12 @@ class Bench:
             if file != kept:
                 file.unlink(missing_ok=True)
 
-    def recall(self, snapshot: Snapshot) -> Measurement | None:
+    def recall(self, snapshot: Snapshot, part: Part = "val") -> Measurement | None:
         """Return a measurement that the journal remembers, None where there is none.
 
         A failure counts only under the same limits: with more memory it may go well.
         """
-        key, limits = self.key(snapshot), _limits_text(snapshot)
+        key, limits = _result(self.key(snapshot), part), _limits_text(snapshot)
         for event in reversed(self.pipeline.journal.events("result")):
             if event["key"] == key:
                 known = read_measurement(self.pipeline.repo, event["record"])
@@ -144,7 +152,7 @@ class Bench:
         finally:
             self.observer.end()
 
-    def _try(self, snapshot: Snapshot, title: str, seconds: float) -> Measurement:
+    def _try(self, snapshot: Snapshot, title: str, seconds: float, part: Part) -> Measurement:
         breaches = contract.check(snapshot.files)
         if breaches:
             return self.refused(
@@ -157,12 +165,12 @@ class Bench:
             "trained", key=self.key(snapshot),
             outcome=self.pipeline.repo.write_blob(json.dumps(asdict(trained)).encode()),
         )  # fmt: skip
-        predicted, logits = self.predict(snapshot, self.packs(snapshot) / "val", f"{RUN}-predict")
+        predicted, logits = self.predict(snapshot, self.packs(snapshot) / part, f"{RUN}-predict")
         measurement = describe(snapshot, self.sandbox, trained, predicted)
         if predicted.status != "ok":
             failure = {k: getattr(predicted, k) for k in ("status", "reason", "detail", "log_tail")}
             return measurement | failure
-        return measurement | self._judge(snapshot, logits)
+        return measurement | _judge(snapshot, logits, part)
 
     def _trained_before(self, snapshot: Snapshot) -> Outcome | None:
         """Return the outcome of a training whose weights were collected before a crash."""
@@ -174,15 +182,6 @@ class Bench:
             if event["key"] == key and known:
                 return Outcome(**known)
         return None
-
-    def _judge(self, snapshot: Snapshot, logits: Any) -> dict[str, Any]:
-        from improve_git import judge
-
-        data_set = snapshot.data_set
-        labels = data_set.labels("val")
-        metric = snapshot.settings.metric.name
-        judgement = judge.score(logits, labels, metric, len(data_set.classes))
-        return {"score": judgement.value, "judgement": asdict(judgement)}
 
     def packs(self, snapshot: Snapshot) -> Path:
         """Return the folder of a snapshot's packs, one a part; built where missing."""
@@ -214,6 +213,20 @@ class Bench:
             f"the sandbox failed {len(SANDBOX_PAUSES) + 1} times: {outcome.reason}",
             "see: improve-git doctor; then improve-git run carries on",
         )
+
+
+def _result(key: str, part: Part) -> str:
+    """Return the name of a result in the journal: those on val came first."""
+    return key if part == "val" else f"{key}/{part}"
+
+
+def _judge(snapshot: Snapshot, logits: Any, part: Part) -> dict[str, Any]:
+    from improve_git import judge
+
+    data_set = snapshot.data_set
+    metric = snapshot.settings.metric.name
+    judgement = judge.score(logits, data_set.labels(part), metric, len(data_set.classes))
+    return {"score": judgement.value, "judgement": asdict(judgement)}
 
 
 def safety_stop(settings: "Settings", usual_seconds: float | None) -> float:

@@ -76,6 +76,7 @@ def test_json(example: ExampleTrail, call: Call) -> None:
         },
         "luck": None,
         "looks": 5,
+        "certificate": None,
         "unmeasured": [],
         "counts": {"merged": 2, "rejected": 1, "failed": 1},
         "components": {

@@ -26,6 +26,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "show": ("show", "one iteration: assignment, diff, curve, reason"),
     },
     "Use": {
+        "certify": ("certify", "is main truly better? on sealed images, with an error budget"),
         "predict": ("predict", "label a folder of new images"),
         "weights": ("weights", "the pretrained models at hand, and fetching more"),
         "doctor": ("doctor", "what is missing on this machine, and the command that mends it"),

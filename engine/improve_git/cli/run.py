@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from improve_git.pipeline import Pipeline
     from improve_git.settings import Settings
     from improve_git.teams.base import Team
+    from improve_git.trial import Bench
 
 
 @click.command("run")
@@ -69,7 +70,19 @@ def _run(pipeline: "Pipeline") -> None:
         display.say(f"stopped; to carry on: improve-git run -C {folder}")
         raise
     display.say(f"done: {ending}")
+    if settings.accept.certify:
+        _certify(pipeline, bench, team, display)
     display.say(f"see: improve-git status -C {folder}")
+
+
+def _certify(pipeline: "Pipeline", bench: "Bench", team: "Team", display: "Display") -> None:
+    from improve_git import certification
+    from improve_git.cli.certify import told
+    from improve_git.incumbent import Incumbent
+
+    main = Incumbent(pipeline, team, bench, display).measured()
+    if certification.is_new(pipeline, main):
+        display.say(told(certification.certify(pipeline, bench, main)))
 
 
 def _estimate(pipeline: "Pipeline", settings: "Settings") -> None:

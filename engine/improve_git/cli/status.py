@@ -93,7 +93,16 @@ def _scores(found: Overview) -> list[tuple[str, str]]:
     if found.main.commit != found.baseline.commit and found.gain is not None:
         rows.append(("baseline", score_text(found.metric, found.baseline.score)))
         rows.append(("gain", f"{_gain(found, found.gain)}  a search estimate on val, no test"))
+    if found.certificate:
+        rows.append(("certified", _certificate(found.certificate)))
     return rows
+
+
+def _certificate(said: dict[str, str]) -> str:
+    """Return the newest certification in a few words; what it says came from a repository."""
+    passed = "passed" if said.get("Passed") == "yes" else "not passed"
+    tip, use = clean(said.get("Tip", ""))[:7], clean(said.get("Certification", ""))
+    return f"{passed} by {tip}, use {use} of the sealed images"
 
 
 def _spend(found: Overview) -> list[tuple[str, str]]:
@@ -142,6 +151,7 @@ def _plain(found: Overview) -> dict[str, Any]:
         "gain": found.gain,
         "luck": found.luck,
         "looks": found.looks,
+        "certificate": found.certificate,
         "unmeasured": found.unmeasured,
         "counts": found.counts,
         "components": {name: asdict(share) for name, share in found.shares.items()},

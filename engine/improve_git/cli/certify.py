@@ -1,0 +1,67 @@
+"""improve-git certify: is main truly better? On the sealed images, with an error budget."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from improve_git.cli.options import as_json, in_pipeline, overrides
+
+if TYPE_CHECKING:
+    from improve_git.certification import Certificate
+    from improve_git.cli.display import Display
+    from improve_git.pipeline import Pipeline
+
+
+@click.command("certify")
+@in_pipeline
+@click.option(
+    "--seeds", type=click.IntRange(3, 100), default=3, show_default=True, help="Trainings a side."
+)
+@as_json
+@click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
+def command(folder: Path, seeds: int, json_: bool, words: tuple[str, ...]) -> None:
+    """Compare main with what was certified last, at first the baseline, on sealed images.
+
+    Both are trained anew, on seeds that no candidate had, and judged on the test part, which no
+    run opens. Each use takes half of the error budget that is left, so use it for results that
+    you mean to keep. What passes is marked by refs/improve/certified; agents are told nothing.
+
+    \b
+    Example: improve-git certify -C photos-pipeline
+    """
+    from improve_git.cli.display import Display
+    from improve_git.cli.screen import print_json
+    from improve_git.journal import only_run
+    from improve_git.pipeline import Pipeline
+
+    pipeline, display = Pipeline.open(folder, overrides(words)), Display()
+    with only_run(pipeline.state):
+        made = certify(pipeline, display, seeds)
+    if json_:
+        print_json(vars(made) | {"sentence": made.sentence})
+    else:
+        display.say(told(made))
+
+
+def certify(pipeline: "Pipeline", display: "Display", seeds: int) -> "Certificate":
+    """Certify main; the caller holds the pipeline's lock."""
+    from improve_git import certification
+    from improve_git.cli.run import team_of
+    from improve_git.consent import check_consent
+    from improve_git.incumbent import Incumbent
+    from improve_git.sandboxes.select import open_sandbox
+    from improve_git.trial import Bench
+
+    settings = pipeline.snapshot(pipeline.main()).settings
+    check_consent(settings, pipeline.overrides, pipeline.state)
+    bench = Bench(pipeline, open_sandbox(settings.sandbox, display.say), display)
+    team = team_of(pipeline, settings, display)
+    main = Incumbent(pipeline, team, bench, display).measured()
+    return certification.certify(pipeline, bench, main, seeds)
+
+
+def told(made: "Certificate") -> str:
+    """Return the outcome in a line."""
+    verb = "certified" if made.passed else "not certified"
+    return f"{verb}: {made.tip[:10]} against {made.against[:10]}: {made.sentence}"
