@@ -38,6 +38,7 @@ from improve_git.trial import Bench
 from store import Cell, load, note, place, save
 from warm import WarmSandbox
 
+WORK = Path(__file__).resolve().parents[2] / "build" / "gate"  # Git ignores it
 CPUS = 1.0
 STOP_SECONDS = 600.0  # of a training of about one second
 TOLD_EVERY = 12  # trainings
@@ -46,8 +47,7 @@ CHECKED = (0, 86, 215)  # cells, by number
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    here = Path(__file__).resolve().parent
-    parser.add_argument("--work", type=Path, default=here / "work")
+    parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(8)))
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--table", action="store_true")
@@ -103,24 +103,35 @@ def cells() -> Iterator[Cell]:
 
 
 def fill(trainer: Trainer, work: Path, seeds: list[int]) -> None:
-    """Train what is missing; the outermost loop is over seeds."""
+    """Train what is missing; the outermost loop is over seeds. Others may fill the same bank."""
     wanted = [(cell, seed) for seed in seeds for cell in cells()]
-    missing = [(cell, seed) for cell, seed in wanted if not place(work, cell, seed).exists()]
     labels = np.array(trainer.first.data_set.labels("val"))
-    print(f"{len(wanted) - len(missing)} of {len(wanted)} trainings are there", flush=True)
+    at_first = missing(work, wanted)
+    print(f"{len(wanted) - at_first} of {len(wanted)} trainings are there", flush=True)
     begun = time.monotonic()
-    for number, (cell, seed) in enumerate(missing, start=1):
+    done = 0
+    for cell, seed in wanted:
+        if place(work, cell, seed).exists():
+            continue
         logits, trained = trainer.run(cell, seed)
         last = trained.curve[-1] if trained.curve else {}
         save(place(work, cell, seed), logits, last.get("tune_accuracy"), trained.seconds)
-        if number % TOLD_EVERY == 0 or number == len(missing):
-            each = (time.monotonic() - begun) / number
+        done += 1
+        if done % TOLD_EVERY == 0:
+            left = missing(work, wanted)
+            each = (time.monotonic() - begun) / max(1, at_first - left)
             print(
                 f"seed {seed}  {'.'.join(cell):40} {(logits.argmax(1) == labels).mean():.4f}  "
-                f"{number} of {len(missing)}, {each:.2f} s each, "
-                f"{each * (len(missing) - number) / 60:.0f} min left",
+                f"{len(wanted) - left} of {len(wanted)}, {each:.2f} s each, "
+                f"{each * left / 60:.0f} min left",
                 flush=True,
             )
+    print(f"{len(wanted) - missing(work, wanted)} of {len(wanted)} trainings are there", flush=True)
+
+
+def missing(work: Path, wanted: list[tuple[Cell, int]]) -> int:
+    """Return how many trainings are not there yet."""
+    return sum(not place(work, cell, seed).exists() for cell, seed in wanted)
 
 
 def check(warm: Trainer, real: Trainer) -> None:

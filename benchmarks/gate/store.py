@@ -1,7 +1,7 @@
 """The bank on disk: about.json once, and one file for each cell and seed, written atomically.
 
     from store import load
-    bank = load(Path("benchmarks/gate/work"))
+    bank = load(Path("build/gate"))
     bank.logits        # float32 (seeds, data, model, train, images, classes), NaN where untrained
     bank.there         # bool (seeds, data, model, train): what is trained
     bank.labels        # int64 (images,); images in the order of their content hashes

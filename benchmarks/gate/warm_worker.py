@@ -35,6 +35,7 @@ def main() -> None:
     sys.path.append(sys.argv[1])
     for module in MODULES:
         importlib.import_module(module)
+    rehearse()
     gc.collect()
     gc.freeze()  # or each child would copy the pages of all that is there
     with socket.socket(fileno=int(sys.argv[2])) as engine:
@@ -52,6 +53,31 @@ def main() -> None:
             engine.send(str(child).encode())
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             engine.send(str(code if code >= 0 else 128 - code).encode())
+
+
+def rehearse() -> None:
+    """Train and predict a little, since much in torch is loaded at its first use.
+
+    On a CPU backward starts no threads, which a fork would lose. Nothing of it lasts: the harness
+    seeds before all it calls.
+    """
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(1)
+    layers = (nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten())
+    model = nn.Sequential(*layers, nn.Linear(512, 10)).to(memory_format=torch.channels_last)
+    images = torch.rand(32, 3, 8, 8).contiguous(memory_format=torch.channels_last)
+    targets = torch.zeros(32, dtype=torch.int64)
+    for name in ("AdamW", "SGD"):
+        optimizer = getattr(torch.optim, name)(model.parameters(), lr=0.01)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _step: 1.0)
+        for _ in range(2):
+            torch.autograd.backward(nn.functional.cross_entropy(model(images), targets))
+            optimizer.step()
+            scheduler.step()
+    with torch.inference_mode():
+        model.eval()(images)
 
 
 def run(job: dict[str, Any], streams: list[int]) -> NoReturn:
