@@ -20,8 +20,9 @@ from improve_git import creation
 from improve_git.briefing import first_context
 from improve_git.domain import COMPONENTS, FILES, Component, Context
 from improve_git.pipeline import Pipeline, Snapshot
-from improve_git.teams.moves import neighbours, read, write
+from improve_git.teams.moves import neighbours
 from improve_git.teams.playbook import Playbook
+from improve_git.teams.rendering import read, write
 
 # Of 1,797 images: 200 for training, 50 for tune, 10 for test; 1,537 for val.
 WORDS = (

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from improve_git.domain import Outcome, Status
 from improve_git.errors import SandboxError
 from improve_git.files import shipped
-from improve_git.sandboxes import session
+from improve_git.sandboxes import phases
 from improve_git.sandboxes.base import UNISOLATED, OnEvent, PredictJob, TrainJob, ignore_event
 from improve_git.sandboxes.environment import environment
 from improve_git.sandboxes.job import Layout, lay_out
@@ -56,14 +56,14 @@ class WarmSandbox:
     def train(self, job: TrainJob, on_event: OnEvent = ignore_event) -> Outcome:
         """See Sandbox."""
         with lay_out(job) as layout:
-            return session.train(lambda: self._start(layout, job), job, on_event)
+            return phases.train(lambda: self._start(layout, job), job, on_event)
 
     def predict(
         self, job: PredictJob, on_event: OnEvent = ignore_event
     ) -> "tuple[Outcome, np.ndarray[Any, np.dtype[np.float32]] | None]":
         """See Sandbox."""
         with lay_out(job) as layout:
-            return session.predict(lambda: self._start(layout, job), job, on_event)
+            return phases.predict(lambda: self._start(layout, job), job, on_event)
 
     def clear_leftovers(self, _label_prefix: str) -> int:
         """See Sandbox. All children end with this process."""

@@ -127,7 +127,7 @@ def _improves(candidate: Evidence, incumbent: Evidence) -> Decision:
         raise ValueError(f"scores of different seeds do not compare: {known}")
     new, old = candidate.mean(), incumbent.mean(seeds)
     better = new > old if METRICS[candidate.metric] else new < old
-    luck = flip_error(_pair(candidate, incumbent, seeds, seeds)) if candidate.labels else None
+    luck = flip_error(_pair(candidate, incumbent, seeds, seeds)) if len(candidate.labels) else None
     reason = _reason(candidate.metric, new, old)
     return Decision("merge" if better else "reject", reason, seeds, seeds, luck=luck)
 
