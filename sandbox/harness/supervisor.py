@@ -25,6 +25,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 _KEYCTL = {"x86_64": 250, "aarch64": 219}
 _JOIN_SESSION_KEYRING = 1
 
+_OPEN_FILES = 4096  # of a process; the loaders of data share tensors by them
+
 # The child was killed by SIGKILL. Not 128 and 9, as usual: that is what an engine says of this very
 # process, which nobody inside a container can kill, so that the candidate is not to blame for it.
 _KILLED = 253
@@ -39,6 +41,8 @@ def supervise(work: Callable[[int], None]) -> NoReturn:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)  # orphans become children of this process
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    files = min(_OPEN_FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     _leave_keyring(libc)
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)

@@ -150,7 +150,7 @@ def test_a_trial_from_images_to_predictions(bench: Bench) -> None:
 
 
 LOOK_AROUND = """
-import ctypes, json, os, socket
+import ctypes, json, os, resource, socket
 from pathlib import Path
 
 def works(action):
@@ -184,6 +184,7 @@ def train(model, train_loader, tune_loader, spec, report):
         docker=os.path.exists("/var/run/docker.sock"),
         processes=len([name for name in os.listdir("/proc") if name.isdigit()]) < 6,
         kernel_settings=works(lambda: open("/proc/sys/kernel/core_pattern", "r+").close()),
+        open_files=resource.getrlimit(resource.RLIMIT_NOFILE)[1],
         remounts=libc.mount(None, b"/job", None, 4096 | 32, None) == 0,
         raises_privileges=Path("/proc/self/status").read_text().count("NoNewPrivs:\\t1") != 1,
         capabilities=Path("/proc/self/status").read_text().split("CapEff:\\t")[1].split()[0],
@@ -230,6 +231,7 @@ def test_what_a_candidate_finds_when_it_looks_around(
         "docker": False,
         "processes": True,
         "kernel_settings": False,
+        "open_files": 4096,
         "remounts": False,
         "raises_privileges": False,
         "capabilities": "0000000000000000",
