@@ -1,5 +1,6 @@
 """What a team is told for one iteration: of val nothing but scores, of test nothing."""
 
+import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -71,6 +72,8 @@ def context_of(
         attempts=decided,
         score=measured["score"],
         smallest_gain=_smallest_gain(snapshot, measured),
+        confirming_seeds=len(measured["seeds"]),
+        seed_noise=_seed_noise(measured, history),
         training=training_of(measured),
         recent=_recent(pipeline, decided),
         rewritten=_rewritten(pipeline, decided),
@@ -178,6 +181,14 @@ def _smallest_gain(snapshot: Snapshot, measured: Measurement) -> float | None:
     if measured["metric"] != "accuracy":
         return None
     return smallest_gain(len(snapshot.data_set.part("val")), measured["score"])
+
+
+def _seed_noise(measured: Measurement, history: History) -> float | None:
+    from improve_git.significance import seed_noise
+
+    ours = [run["score"] for run in measured.get("by_seed", [])]
+    noise = seed_noise([*history.seed_groups(), ours] if ours else history.seed_groups())
+    return math.sqrt(noise.variance) if noise.freedom else None
 
 
 def _cut(text: str) -> str:

@@ -141,6 +141,8 @@ class Context:
     higher_is_better: bool = True
     score: float | None = None  # main's, on val
     smallest_gain: float | None = None  # a gain below it can be luck; None: unknown
+    confirming_seeds: int = 1  # that a merge takes
+    seed_noise: float | None = None  # standard deviation of main's score between seeds; None: ?
     training: Training | None = None  # main's
     recent: dict[int, Training] = field(default_factory=dict)  # of the newest attempts, by number
     # The file of each of the newest attempts, before and after.

@@ -152,6 +152,17 @@ def test_no_exact_score_of_val_is_told():
     assert "81.5 %" in told and "0.8051 under" not in told
 
 
+def test_the_analyst_is_told_how_a_gain_is_confirmed_and_how_noisy_seeds_are():
+    context = context_of(confirming_seeds=3, seed_noise=0.0123)
+    text = asking.assign(context, TOKENS, True)
+    for fact in (
+        "Merged is only a gain that 3 trainings with other seeds confirm.",
+        "Noise between seeds: the same pipeline trained again scores give or take 1 points.",
+    ):
+        assert fact in text
+    assert "Any gain is merged" not in text
+
+
 def test_the_analyst_is_told_what_an_expert_would_ask_for():
     attempts = [attempt(n, component="train", mechanism="schedule") for n in range(1, 5)]
     context = context_of(attempts=attempts, notes="try larger images", recent={4: training_of()})

@@ -101,6 +101,8 @@ def incumbent(context: Context, scale: Scale) -> dict[str, Any]:
         "smallest_gain": None
         if context.score is None
         else scale.smallest_gain(context.score, context.profile["parts"]["val"]),
+        "seeds": context.confirming_seeds,
+        "seed_noise": None if context.seed_noise is None else scale.noise(context.seed_noise),
         "step": scale.size(scale.step),
         "hidden_images": context.profile["parts"]["val"],
         "tune_images": context.profile["parts"]["tune"],

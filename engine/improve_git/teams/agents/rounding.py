@@ -61,6 +61,10 @@ class Scale:
         share = min(max(self.rounded(score), 0.0), 1.0)  # a record's score may be anybody's
         return self.size(smallest_gain(images, share))
 
+    def noise(self, deviation: float) -> str:
+        """Return a standard deviation of val's scores, in whole steps like the scores."""
+        return self.size(max(self.step, self.rounded(deviation)))
+
     def forecast(self, gain: float) -> str:
         """Return an expected gain, or a mean of rounded ones: these need no rounding."""
         return f"{gain * self._factor:+.2g} {self.unit}"
