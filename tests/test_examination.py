@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from improve_git.domain import Outcome
+from improve_git.estimate import estimate
 from improve_git.history import read_history, read_record
 from improve_git.messages import trailers
 from improve_git.overview import overview
@@ -183,3 +184,13 @@ def test_looks_at_val_are_counted_and_luck_is_told(world: Callable[..., World]) 
     found = overview(w.pipeline)
     assert found.looks == 3 + 4 + 2
     assert found.luck is not None and 0 < found.luck < 0.2
+
+
+def test_an_estimate_counts_the_trainings_that_an_iteration_takes(
+    world: Callable[..., World],
+) -> None:
+    w = world(("model", "wider", BETTER), ("train", "lucky", LUCKY))
+    w.run()
+    found = estimate(w.pipeline, None, lambda _: w.team)
+    assert found.iterations == 38
+    assert found.hours == pytest.approx(38 * 3 * 2.5 / 3600)  # 4 and 2 trainings of 2.5 s

@@ -75,7 +75,9 @@ def _hours(pipeline: Pipeline, history: History, left: int) -> tuple[float | Non
         where = "the baseline's training"
     if not seconds:
         return None, "nothing is measured yet: the baseline will tell"
-    return fmean(seconds) * left / 3600, where
+    # How many trainings an iteration takes, under a rule that asks for several.
+    looks = [max(1, attempt.looks) for attempt in history.decided[-NEWEST:]] or [1]
+    return fmean(seconds) * fmean(looks) * left / 3600, where
 
 
 def _calls(
