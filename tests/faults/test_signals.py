@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ HANGING = source("data", 0.2, "\nimport time\n\ntime.sleep(1_000_000)\n")
 
 # A test run in the background may ignore Ctrl-C, and what it starts would, too.
 HEEDING = ["env", "--default-signal=INT,HUP,TERM"]
+WORDS = ("sandbox=process", "budget.iterations=3", "agents.components=[data, model]")
 started: list["subprocess.Popen[str]"] = []
 
 
@@ -46,7 +48,7 @@ def start_run(w: World, tmp_path: Path, *before: str, **more: Any) -> "subproces
     temporary.mkdir()
     w.commit("data.py", HANGING)
     command = [*HEEDING, *before, sys.executable, "-m", "improve_git", "run", "-C",
-               str(w.pipeline.repo.folder), "sandbox=process"]  # fmt: skip
+               str(w.pipeline.repo.folder), *WORDS]  # fmt: skip
     pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     environment = os.environ | {"TMPDIR": str(temporary)}
     started.append(subprocess.Popen(command, env=environment, text=True, **(pipes | more)))
@@ -106,8 +108,9 @@ def test_a_signal_ends_a_run(
     run.send_signal(number)
     out, err = run.communicate(timeout=60)
     assert run.returncode == code
-    assert err.split("\n")[-2] == told
-    assert out.endswith(f"stopped; to carry on: improve-git run -C {w.pipeline.repo.folder}\n")
+    again = ["improve-git", "run", "-C", str(w.pipeline.repo.folder), *WORDS]
+    assert err.split("\n")[-2] == f"{told}; to carry on: {shlex.join(again)}"
+    assert "carry on" not in out
     check_nothing_is_left_and_it_carries_on(w, tmp_path)
 
 

@@ -50,9 +50,9 @@ def heed_signals() -> None:
 def ending_of(error: BaseException) -> tuple[int, str]:
     """Return the exit code and the last words for what stopped a command."""
     if isinstance(error, Stopped):
-        return 128 + error.number, f"interrupted by {error}"
+        return 128 + error.number, _interrupted(error, f" by {error}")
     if isinstance(error, KeyboardInterrupt):
-        return 128 + signal.SIGINT, "interrupted"
+        return 128 + signal.SIGINT, _interrupted(error)
     if isinstance(error, BrokenPipeError):  # the reader has seen enough
         return EXPECTED, ""
     if isinstance(error, OSError) and error.errno == errno.EIO and _terminal_has_gone():
@@ -78,6 +78,11 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     for later in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(later, signal.SIG_IGN)
     raise Stopped(number)
+
+
+def _interrupted(error: KeyboardInterrupt, by: str = "") -> str:
+    """Return the last words, with what the command noted: how to carry on."""
+    return "; ".join([f"interrupted{by}", *getattr(error, "__notes__", ())])
 
 
 def _fault(error: BaseException) -> ImproveError | None:

@@ -1,6 +1,5 @@
 """improve-git init: a new pipeline repository for a data set."""
 
-import shlex
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from improve_git.cli.options import is_override, overrides
+from improve_git.cli.options import is_override, overrides, typed
 
 if TYPE_CHECKING:
     from improve_git.creation import Plan
@@ -73,8 +72,7 @@ def command(images: str, words: tuple[str, ...], dry_run: bool, about: TextIO | 
         with suppress(OSError):  # something else lies in it
             Path(settled.llm.folder).rmdir()
     subject = repo.log("-1")[0].subject
-    where = shlex.quote(str(target if target.is_absolute() else f"./{target}"))
-    console.print(f"\n{subject}\npipeline: {repo.folder}\nnext: improve-git run -C {where}",
+    console.print(f"\n{subject}\npipeline: {repo.folder}\nnext: {typed('run', repo.folder)}",
                   markup=False)  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """What several commands share: -C, key=value words, --json."""
 
 import re
+import shlex
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -39,6 +41,15 @@ def overrides(words: Iterable[str]) -> list[str]:
         if not is_override(word):
             raise click.UsageError(f"{word!r} is not key=value, for instance budget.iterations=20")
     return words
+
+
+def typed(command: str, folder: Path, words: Iterable[str] = ()) -> str:
+    """Return a command on a pipeline as one would type it here: what is copied works."""
+    where = folder
+    with suppress(ValueError, OSError):  # it lies elsewhere; the current folder is gone
+        where = folder.relative_to(Path.cwd())
+    option = [] if where == Path() else ["-C", str(where)]
+    return shlex.join(["improve-git", command, *option, *words])
 
 
 def is_override(word: str) -> bool:

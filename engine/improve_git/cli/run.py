@@ -1,12 +1,11 @@
 """improve-git run: the loop, from the command line."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from improve_git.cli.options import in_pipeline, overrides
+from improve_git.cli.options import in_pipeline, overrides, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +47,12 @@ def command(folder: Path, cfg: bool, estimate: bool, words: tuple[str, ...]) -> 
     if estimate:
         _estimate(pipeline, settings)
         return
-    with only_run(pipeline.state):
-        _run(pipeline)
+    try:
+        with only_run(pipeline.state):
+            _run(pipeline)
+    except KeyboardInterrupt as error:
+        error.add_note(f"to carry on: {typed('run', pipeline.repo.folder, words)}")
+        raise
 
 
 def _run(pipeline: "Pipeline") -> None:
@@ -63,16 +66,11 @@ def _run(pipeline: "Pipeline") -> None:
     team = team_of(pipeline, settings, display)  # first: a missing key is told at once
     sandbox = open_sandbox(settings.sandbox, display.say)
     bench = Bench(pipeline, sandbox, display)
-    folder = shlex.quote(str(pipeline.repo.folder))
-    try:
-        ending = Loop(pipeline, team, bench, display).run()
-    except KeyboardInterrupt:
-        display.say(f"stopped; to carry on: improve-git run -C {folder}")
-        raise
+    ending = Loop(pipeline, team, bench, display).run()
     display.say(f"done: {ending}")
     if settings.accept.certify:
         _certify(pipeline, bench, team, display)
-    display.say(f"see: improve-git status -C {folder}")
+    display.say(f"see: {typed('status', pipeline.repo.folder)}")
 
 
 def _certify(pipeline: "Pipeline", bench: "Bench", team: "Team", display: "Display") -> None:

@@ -1,6 +1,5 @@
 """improve-git status: where a pipeline stands, on one screen."""
 
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from improve_git.cli.options import as_json, in_pipeline
+from improve_git.cli.options import as_json, in_pipeline, typed
 from improve_git.cli.screen import clean, columns, console, print_json
 from improve_git.gate import gain_text
 from improve_git.overview import Overview, overview
@@ -66,8 +65,7 @@ def _show(screen: Console, found: Overview) -> None:
         if wait.fix:
             screen.print(f"  fix: {wait.fix}", soft_wrap=True)
     if not (found.run or found.waits):
-        again = shlex.join(["improve-git", "run", "-C", str(found.pipeline)])
-        screen.print(f"next: {again}", soft_wrap=True)
+        screen.print(f"next: {typed('run', found.pipeline)}", soft_wrap=True)
 
 
 def _headline(found: Overview) -> str:
