@@ -243,6 +243,15 @@ def test_a_scored_setting_that_changes_is_measured_again(world: Callable[..., Wo
     assert len(w.sandbox.trained) == 4  # both, on both seeds
 
 
+def test_another_number_of_threads_has_main_measured_again(world: Callable[..., World]) -> None:
+    w = world([("model", "wider", BETTER), ("data", "same", SAME)])
+    w.run("budget.iterations=1")
+    w.run("budget.iterations=2", "sandbox.cpus=1")
+    subjects = [line for line in w.graph() if "Measure main" in line or "0002" in line]
+    assert "Measure main as it is now" in subjects[0]
+    assert len(w.sandbox.trained) == 4  # the baseline, 0001, its main again, 0002
+
+
 def test_a_worse_commit_of_the_user_is_measured_never_reverted(
     world: Callable[..., World],
 ) -> None:

@@ -196,6 +196,7 @@ def test_scored_is_what_affects_a_score() -> None:
         "data.cache_side=64",
         "data.label_preserving=[hflip]",
         "budget.train_seconds=5",
+        "sandbox.cpus=1",
     ]:
         assert scored(compose("", [word])) != usual, word
     for word in ["sandbox=process", "budget.iterations=3", "data.images=digits", "budget.hours=1"]:

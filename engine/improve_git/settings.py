@@ -104,6 +104,7 @@ def scored(settings: Settings) -> dict[str, Any]:
 
     The images themselves count by their fingerprint (dataset.json), not by their path.
     """
+    threads = settings.sandbox.cpus
     return {
         "metric": settings.metric.name,
         "seed": settings.seed,
@@ -114,7 +115,8 @@ def scored(settings: Settings) -> dict[str, Any]:
         "data.cache_side": settings.data.cache_side,
         "data.label_preserving": sorted(settings.data.label_preserving),
         "budget.train_seconds": settings.budget.train_seconds,
-    }
+        # Other threads add up in another order. Absent by default, as in records from before.
+    } | ({"sandbox.cpus": threads} if threads else {})
 
 
 def render(settings: Settings) -> str:
