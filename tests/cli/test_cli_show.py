@@ -52,10 +52,10 @@ index {blobs[0]}..{blobs[1]} 100644
 +STRENGTH = 2
 
 learning curve, 3 epochs
-  epoch    loss  tune_accuracy
-      0       1              0
-      1     0.5           0.25
-      2  0.3333            0.5
+  epoch  tune_accuracy    loss
+      0              0       1
+      1           0.25     0.5
+      2            0.5  0.3333
 
 by class, on val
   class  images  recall    main         change
@@ -187,6 +187,18 @@ def test_a_record_of_any_kind_is_put_up_with(
         said = call("show", "5", "-C", example.repo.folder, *more)
         assert said.code == 0, said.err
         assert said.out.replace("\n", "").isprintable()
+
+
+def test_what_tells_most_of_a_curve_comes_first(example: ExampleTrail, call: Call) -> None:
+    extra = {"a": 1.0, "ema": 1.0, "epochs": 3, "lr": 0.1, "train_accuracy": 0.5, "z": 0.2}
+    curve = [
+        extra | {"epoch": n, "loss": 2.0, "lr": n, "z": n, "tune_accuracy": 0.5, "tune_loss": 3.0}
+        for n in range(3)
+    ]
+    example.attempt("model", "deeper", "merged", measurement(0.9, curve=curve))
+    lines = call("show", "6", "-C", example.repo.folder).out.splitlines()
+    head = lines[lines.index("learning curve, 3 epochs") + 1]
+    assert head.split() == ["epoch", "tune_accuracy", "tune_loss", "loss", "train_accuracy", "lr"]
 
 
 def test_many_epochs_and_classes_fit_on_a_screen(example: ExampleTrail, call: Call) -> None:

@@ -137,14 +137,26 @@ def _diff(screen: Console, diff: str) -> None:
 def _curve(screen: Console, curve: Sequence[dict[str, float]]) -> None:
     if not curve:
         return
-    names = [name for name in dict.fromkeys(key for row in curve for key in row) if name != "epoch"]
-    names = names[:MOST_FIGURES]
+    names = _most_telling(curve)[:MOST_FIGURES]
     rows = [("epoch", *(clean(name, 16) for name in names))]
     for place, row in _spread(curve):
         epoch = f"{row.get('epoch', place):g}"
         rows.append((epoch, *(f"{row[name]:.4g}" if name in row else "" for name in names)))
     screen.print(f"\nlearning curve, {len(curve)} epochs")
     columns(screen, rows, right=range(len(rows[0])), indent=2)
+
+
+def _most_telling(curve: Sequence[dict[str, float]]) -> list[str]:
+    """Return what was reported: of tune first, then losses, then of train, then what changes."""
+    names = [name for name in dict.fromkeys(key for row in curve for key in row) if name != "epoch"]
+
+    def place(name: str) -> int:
+        kinds = [name.startswith("tune"), "loss" in name, name.startswith("train")]
+        return kinds.index(True) if True in kinds else len(kinds)
+
+    others = place("")
+    told = [n for n in names if place(n) < others or len({row.get(n) for row in curve}) > 1]
+    return sorted(told, key=place)
 
 
 def _spread(curve: Sequence[dict[str, float]]) -> list[tuple[int, dict[str, float]]]:
