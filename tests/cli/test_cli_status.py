@@ -178,8 +178,10 @@ def test_edited_settings_are_named(example: ExampleTrail, call: Call) -> None:
 
 
 def test_a_commit_of_the_users_is_not_measured_yet(example: ExampleTrail, call: Call) -> None:
+    measured = example.pipeline.main()[:7]
     example.commit_by_user({"train.py": SOURCE.format(name="train", value="'again'")})
     said = call("status", "-C", example.repo.folder).out
+    assert f"main        accuracy 0.9000  {measured}, merge of 0004\n" in said
     assert "            train.py changed since: the next run measures it\n" in said
 
 

@@ -84,7 +84,8 @@ def _scores(found: Overview) -> list[tuple[str, str]]:
         return [("main", "not measured yet: the next run measures the baseline")]
     verdict = {"merged": f"merge of {found.main.number or 0:04d}", "baseline": "the baseline"}
     at = verdict.get(found.main.verdict, "as changed by hand")
-    rows = [("main", f"{score_text(found.metric, found.main.score)}  {found.tip[:7]}, {at}")]
+    measured = f"{found.main.commit[:7]}, {at}"
+    rows = [("main", f"{score_text(found.metric, found.main.score)}  {measured}")]
     if found.unmeasured:
         names = ", ".join(found.unmeasured)
         rows.append(("", f"{names} changed since: the next run measures it"))
