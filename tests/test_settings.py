@@ -113,6 +113,7 @@ def test_direction_belongs_to_the_metric(metric: str) -> None:
         ),
         ("seed: null", [], "improve.yaml: seed: field 'seed' is not Optional"),
         ("a: 1\na: 2", [], "improve.yaml: line 2: found duplicate key a"),
+        ("[" * 5000, [], "improve.yaml: it is nested too deeply"),
         ("a: [", [], "improve.yaml: line 1: expected the node content"),
         ("- a", [], "improve.yaml: expected lines such as"),
         ("5", [], "improve.yaml: expected lines such as"),

@@ -74,7 +74,7 @@ def check_pipeline(folder: Path) -> Iterator[Check]:
     try:
         settings = pipeline.snapshot(main).settings
     except ImproveError as error:
-        yield Check("settings", "missing", error.message, error.fix or "edit improve.yaml", "run")
+        yield Check("settings", "missing", error.message, error.fix, "run")
         return
     yield Check("settings", "ok", "improve.yaml can be used")
     yield check_agents(settings.llm)

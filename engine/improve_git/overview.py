@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from improve_git.domain import COMPONENTS, Attempt, Component
+from improve_git.errors import ImproveError
 from improve_git.git import GitFailed, Repository
 from improve_git.history import History, Scored, certificates, read_history
 from improve_git.journal import run_under_way
@@ -127,7 +128,11 @@ def overview(pipeline: Pipeline) -> Overview:
         spent=_spent(pipeline, history, settings),
         open=history.open(),
         run=run_under_way(pipeline.state) or "",
-        waits=(*_landing(pipeline, history.tip), *_edits(pipeline.repo)),
+        waits=(
+            *_unusable(pipeline, history.tip, newest is None or "improve.yaml" in changed),
+            *_landing(pipeline, history.tip),
+            *_edits(pipeline.repo),
+        ),
     )
 
 
@@ -257,6 +262,16 @@ def _spent(pipeline: Pipeline, history: History, settings: dict[str, Any]) -> Sp
 def _limit(settings: dict[str, Any], name: str) -> float | None:
     value = _setting(settings, "budget", name)
     return float(value) if isinstance(value, int | float) else None
+
+
+def _unusable(pipeline: Pipeline, tip: str, is_new: bool) -> list[Wait]:
+    """Say what is wrong with improve.yaml, if it is new: what was scored under it was right."""
+    if is_new:
+        try:
+            pipeline.settings(tip)
+        except ImproveError as error:
+            return [Wait(error.message, error.fix)]
+    return []
 
 
 def _landing(pipeline: Pipeline, tip: str) -> list[Wait]:

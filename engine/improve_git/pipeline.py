@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from improve_git.domain import FILES
-from improve_git.errors import PipelineError
+from improve_git.errors import PipelineError, SettingsError
 from improve_git.git import GitFailed, Repository, require_git, top_level
 from improve_git.history import MAIN
 from improve_git.journal import Journal
@@ -133,8 +134,25 @@ class Pipeline:
             if name not in blobs:
                 raise PipelineError(f"{rev[:10]} has no {name}", f"put {name} back, commit it")
         files = {name: self.repo.read_blob(blobs[name]) for name in FILES.values()}
-        settings = self._settings_of(blobs["improve.yaml"])
-        return Snapshot(files, settings, self._data_set_of(blobs["dataset.json"]))
+        return Snapshot(files, self.settings(rev), self._data_set_of(blobs["dataset.json"]))
+
+    def settings(self, rev: str) -> "Settings":
+        """Return the settings of a commit, under the words that were typed.
+
+        Raises:
+            SettingsError: a word or improve.yaml cannot be used; says where that improve.yaml is.
+        """
+        from improve_git.settings import compose
+
+        blob = self.repo.blobs(rev)["improve.yaml"]
+        if blob not in self._settings:
+            text = self.repo.read_blob(blob)
+            try:
+                self._settings[blob] = compose(text, self.overrides)
+            except SettingsError:
+                self._check_committed(rev, text)
+                raise
+        return self._settings[blob]
 
     def text(self, name: str) -> str:
         """Return a text of the user's beside the pipeline, as it stands now; "" if there is none.
@@ -152,12 +170,29 @@ class Pipeline:
         """Return where the trained weights of a content are kept."""
         return self.state / "weights" / f"{key[:20]}.safetensors"
 
-    def _settings_of(self, blob: str) -> "Settings":
+    def _check_committed(self, rev: str, text: str) -> None:
+        """Raise SettingsError where a commit's improve.yaml is wrong whatever words are typed."""
         from improve_git.settings import compose
 
-        if blob not in self._settings:
-            self._settings[blob] = compose(self.repo.read_blob(blob), self.overrides)
-        return self._settings[blob]
+        try:
+            compose(text)
+        except SettingsError as error:
+            commit = self.repo.resolve(rev) or rev
+            at = f"main ({commit[:7]})" if commit == self.repo.resolve(MAIN) else commit[:7]
+            told = error.message.removeprefix("improve.yaml: ")
+            mend = shlex.join(["git", "-C", str(self.repo.folder), "commit", "improve.yaml"])
+            if not self._is_mended(text):
+                mend = "; ".join(filter(None, [error.fix, f"edit improve.yaml, then: {mend}"]))
+            raise SettingsError(f"improve.yaml at {at}: {told}", mend) from None
+
+    def _is_mended(self, text: str) -> bool:
+        """Say whether the improve.yaml that lies there is another one, and right."""
+        from improve_git.settings import compose
+
+        now = self.text("improve.yaml")
+        with suppress(SettingsError):
+            return bool(now) and now != text and bool(compose(now))
+        return False
 
     def _data_set_of(self, blob: str) -> "DataSet":
         from improve_git.datasets.dataset import DataSet

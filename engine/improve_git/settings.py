@@ -176,6 +176,8 @@ def _read_yaml(text: str) -> _Layer:
         raise SettingsError(f"improve.yaml: {line}{problem}") from None
     except GrammarParseError:
         raise SettingsError("improve.yaml: ${...} is not read: write the value itself") from None
+    except RecursionError:
+        raise SettingsError("improve.yaml: it is nested too deeply") from None
     except AssertionError:  # OmegaConf's answer to a text that is a bare number
         tree = None
     if not isinstance(tree, dict):

@@ -133,6 +133,8 @@ def test_a_pipeline_whose_images_are_gone(example: ExampleTrail, tmp_path: Path)
     }
     example.commit_by_user({"improve.yaml": "metric: acuracy\n"})
     assert states(example.repo.folder) == {"pipeline": "ok", "settings": "missing"}
+    settings = list(health.check_pipeline(example.repo.folder))[-1]
+    assert settings.fix.endswith(f"git -C {example.repo.folder} commit improve.yaml")
 
 
 def test_a_clone_without_notes(example: ExampleTrail, tmp_path: Path) -> None:

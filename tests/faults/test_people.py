@@ -453,7 +453,7 @@ HOSTILE = {
     "a mount": ("sandbox: {name: docker, mounts: [/root]}", "sandbox.mounts: no such setting"),
     "privileges": ("sandbox: {privileged: true}", "sandbox.privileged: no such setting"),
     "a class to make": ("_target_: os.system", "_target_: no such setting"),
-    "Python": ("seed: !!python/object/apply:os.system ['touch ran']", "improve.yaml: "),
+    "Python": ("seed: !!python/object/apply:os.system ['touch ran']", "could not determine"),
     "another config": ("defaults: [/etc/passwd]", "defaults: no such setting"),
     "a bomb": (BOMB, "*alias is not read"),
 }
