@@ -1,5 +1,7 @@
 """improve-git doctor --attack: the table, the exit code, the words."""
 
+from collections.abc import Callable
+
 import pytest
 from command_line import Call
 
@@ -15,10 +17,10 @@ def box(monkeypatch: pytest.MonkeyPatch) -> FalseSandbox:
     """Stand in for Docker; there is no other sandbox."""
     box = FalseSandbox()
 
-    def open_sandbox(settings: SandboxSettings, on_line: object) -> FalseSandbox:
-        del on_line
+    def open_sandbox(settings: SandboxSettings, on_line: Callable[[str], None]) -> FalseSandbox:
         if settings.name != "docker":
             raise SandboxError("it does not isolate here", "install bubblewrap")
+        on_line("sandbox: docker (false)")
         return box
 
     monkeypatch.setattr(select, "open_sandbox", open_sandbox)
@@ -32,6 +34,8 @@ def test_what_is_held_is_told_in_a_row_and_ends_well(call: Call) -> None:
     assert ["print_a_score", "docker", "scored", "held"] in lines
     assert ["look_alikes", "docker", "invalid", "held"] in lines
     assert "process is left out: it does not isolate here" in said.out
+    assert said.out.count("sandbox: docker") == 1
+    assert "10 minutes" not in said.out
     assert said.out.splitlines()[-1] == "2 of 2 attacks were held"
     assert (said.code, said.err) == (0, "")
 
@@ -62,6 +66,9 @@ def test_nothing_hostile_runs_where_nothing_isolates(
 def test_a_wrong_word_is_told_in_one_line(call: Call) -> None:
     said = call("doctor", "--attack", "--only", "nothing")
     assert (said.code, said.err.splitlines()[0]) == (1, "error: no attack is named nothing")
+    said = call("doctor", "--attack", "--only", "print_score")
+    assert said.err.splitlines()[1].startswith("  fix: name one of those in docs/security.md, ")
+    assert ", for instance print_a_score, " in said.err
     said = call("doctor", "--attack", "sandbox=process", "--only", "print_a_score")
     assert (said.code, said.err.splitlines()[0]) == (1, "error: it does not isolate here")
     said = call("doctor", "sandbox=docker")

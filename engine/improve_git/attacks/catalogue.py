@@ -5,6 +5,7 @@ is what a language model would say: ``replies/NAME.ROLE.md``, where a role whose
 gives the harmless reply ``replies/harmless.ROLE.md``.
 """
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +58,11 @@ def chosen(names: Sequence[str]) -> tuple[Attack, ...]:
     known = {attack.name: attack for attack in load_catalogue()}
     for name in names:
         if name not in known:
-            raise SettingsError(f"no attack is named {name}", "see attacks/catalogue.yaml")
+            near = difflib.get_close_matches(name, known, 3, 0.4) or sorted(known)[:3]
+            raise SettingsError(
+                f"no attack is named {name}",
+                f"name one of those in docs/security.md, for instance {', '.join(near)}",
+            )
     return tuple(known[name] for name in names) if names else tuple(known.values())
 
 

@@ -38,8 +38,9 @@ def attack(words: Sequence[str], names: Sequence[str]) -> bool:
     results: list[Result] = []
     reasons = []
     for box in boxes:
+        one = replace(settings, name=box, gpus="none")
         try:
-            results += _attack_one(screen, replace(settings, name=box, gpus="none"), attacks)
+            results += _attack_one(screen, one, attacks, bool(names))
         except SandboxError as error:
             if len(boxes) == 1:
                 raise
@@ -52,20 +53,24 @@ def attack(words: Sequence[str], names: Sequence[str]) -> bool:
 
 
 def _attack_one(
-    screen: Console, settings: "SandboxSettings", attacks: Sequence["Attack"]
+    screen: Console,
+    settings: "SandboxSettings",
+    attacks: Sequence["Attack"],
+    chosen_some: bool,
 ) -> list["Result"]:
     from improve_git.attacks.suite import open_suite
     from improve_git.sandboxes.select import open_sandbox
 
-    def open_one() -> "Sandbox":
-        return open_sandbox(settings, lambda line: screen.print(clean(line), soft_wrap=True))
+    def open_one() -> "Sandbox":  # once more: what the first said holds
+        return open_sandbox(settings, lambda line: None)
 
-    first = open_one()
+    first = open_sandbox(settings, lambda line: screen.print(clean(line), soft_wrap=True))
     kind = "attack" if len(attacks) == 1 else "attacks"
     screen.print(f"{len(attacks)} {kind} on {first.name}: files as a hostile agent would write "
                  "them, each trained, judged and checked", soft_wrap=True)  # fmt: skip
-    screen.print("on a pipeline made for it in a temporary folder. All of them take about 10 "
-                 "minutes. Measuring its baseline ...", soft_wrap=True)  # fmt: skip
+    takes = "" if chosen_some else " All of them take about 10 minutes."
+    screen.print(f"on a pipeline made for it in a temporary folder.{takes} Measuring its "
+                 "baseline ...", soft_wrap=True)  # fmt: skip
     results = []
     with open_suite(first) as suite:
         _show(screen, "attack", "sandbox", "outcome", Text("held?", "bold"))
