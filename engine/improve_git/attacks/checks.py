@@ -31,8 +31,9 @@ ENDING_SECONDS = 30.0  # for killed processes to be gone
 _JOBS = "improve-git-job-"
 _TRAILERS = {
     "Iteration", "Component", "Branch", "Hypothesis", "Expected-Effect", "Mechanism", "Verdict",
-    "Reason", "Val-Accuracy", "Main-Accuracy", "Seeds", "Train-Seconds", "LLM-Tokens",
-    "LLM-Cost-USD", "Sandbox", "Image", "Dataset", "Record",
+    "Reason", "Val-Accuracy", "Main-Accuracy", "Seeds", "Seed-Scores", "Confidence",
+    "Looks", "Luck", "Train-Seconds", "Stopped-By", "LLM-Tokens", "LLM-Cost-USD", "Sandbox",
+    "Image", "Dataset", "Record",
 }  # fmt: skip
 
 
