@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from improve_git.errors import ImproveError
 from improve_git.messages import one_line
 from improve_git.pipeline import Pipeline
+from improve_git.words import size_text
 
 if TYPE_CHECKING:
     from improve_git.settings import LlmSettings, SandboxSettings, Settings
@@ -261,8 +262,8 @@ def check_packs(pipeline: Pipeline, settings: "Settings") -> Check:
     folder = packs_folder(data_set, pipeline.state, settings.data)
     if are_ready(folder):
         return Check("packs", "ok", str(folder))
-    size = packs_size(data_set, settings.data.cache_side) / 2**20
-    return Check("packs", "note", f"the next run writes them, about {size:.0f} MiB")
+    size = size_text(packs_size(data_set, settings.data.cache_side))
+    return Check("packs", "note", f"the next run writes them, about {size}")
 
 
 def check_records(pipeline: Pipeline) -> Check:

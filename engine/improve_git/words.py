@@ -17,6 +17,19 @@ def score_text(metric: str, score: float) -> str:
     return f"{metric_text(metric)} {score:.4f}"
 
 
+def size_text(size: float) -> str:
+    """Return a number of bytes in the unit that suits it: ``12 MiB``."""
+    return f"{size / 2**20:,.0f} MiB" if size >= 2**20 else f"{max(1, size / 2**10):.0f} KiB"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it: ``40 seconds``, ``6.5 minutes``, ``3.2 hours``."""
+    for unit, length in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
 def metric_text(metric: str) -> str:
     """Return a metric's name as it stands in a sentence: ``macro-F1``."""
     title = TITLES[metric]
@@ -117,22 +130,23 @@ def outlook(snapshot: Snapshot, measured: dict[str, Any]) -> list[str]:
 
     seconds = measured["train_wall_seconds"] + measured["predict_wall_seconds"]
     iterations = snapshot.settings.budget.iterations
-    hours = iterations * seconds / 3600
+    time = duration(iterations * seconds)
     if len(measured["seeds"]) > 1:
         most = 1 + len(measured["seeds"])
         lines = [
-            f"a training takes about {seconds / 60:.1f} minutes, an iteration 1 to {most} of them; "
-            f"{iterations} iterations {hours:.1f} hours or more"
+            f"a training takes about {duration(seconds)}, an iteration 1 to {most} of them; "
+            f"{iterations} iterations {time} or more"
         ]
     else:
-        lines = [
-            f"an iteration takes about {seconds / 60:.1f} minutes; "
-            f"{iterations} of them about {hours:.1f} hours"
-        ]
+        lines = [f"an iteration takes about {duration(seconds)}; {iterations} of them about {time}"]
     if measured["peak_memory_bytes"]:
         lines.append(f"peak memory {measured['peak_memory_bytes'] / 2**30:.1f} GiB")
     if measured["metric"] == "accuracy":
-        images, everything = len(snapshot.data_set.part("val")), len(snapshot.data_set.entries)
+        labels, everything = snapshot.data_set.labels("val"), len(snapshot.data_set.entries)
+        images, most_frequent = len(labels), max(Counter(labels).values())
+        if measured["score"] * images <= most_frequent:
+            lines.insert(0, "this is chance level: always naming the largest class of val scores "
+                         f"{most_frequent / images:.4f}")  # fmt: skip
         now, more = resolution(images, images / everything, measured["score"])
         lines.append(
             f"val has {images:,} images: a single gain under {100 * now.smallest_gain:.1f} points "

@@ -42,8 +42,9 @@ def test_in_a_pipe_there_is_no_live_line() -> None:
     display.begin("measure the baseline", None, 60.0)
     display.event({"event": "epoch", "epoch": 1, "epochs": 4})
     display.end()
+    display.begin("0001 model: wider", None, 60.0)
     display.verdict("merged", "Merge 0001")
-    assert out.getvalue() == "Merge 0001\n"
+    assert out.getvalue() == "measure the baseline ...\nMerge 0001\n"
 
 
 def test_the_bar_for_files_works_before_their_number_is_known() -> None:

@@ -44,6 +44,8 @@ class Display:
         self._began = time.monotonic()
         self._title = title
         if not self.console.is_terminal:
+            if not title[:1].isdigit():  # an attempt has said its line
+                self.say(f"{title} ...")
             return
         columns = (
             TextColumn("  {task.description}"),

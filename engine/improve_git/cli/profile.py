@@ -1,10 +1,14 @@
 """How a data set was understood, for the eye."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
 from improve_git.creation import Plan
 from improve_git.domain import PARTS
+from improve_git.words import size_text
 
 _LAYOUTS = {
     "class-folders": "one folder a class",
@@ -13,6 +17,7 @@ _LAYOUTS = {
     "digits": "scikit-learn's digits, written out as PNG files",
 }
 MOST_CLASSES = 20
+MOST_NAMED = 3  # files of a kind
 
 
 def show_profile(console: Console, found: Plan) -> None:
@@ -45,15 +50,38 @@ def _facts(found: Plan) -> list[str]:
     colour = "grey" if profile["grey"] else "colour"
     lines = [
         f"sizes {sizes} pixels, {colour}; largest class {profile['imbalance']:.1f} times "
-        f"the smallest; packs take {found.disk_bytes / 2**20:.0f} MiB"
+        f"the smallest; packs take {size_text(found.disk_bytes)}"
     ]
-    for key, text in (
-        ("duplicates", "duplicates of other images (kept in one part)"),
-        ("conflicting_labels", "images that stand under two labels"),
-        ("unreadable_count", "files left out because they cannot be read as images"),
-        ("unlabelled_test", "test images without labels, kept for predict"),
-    ):
-        if profile.get(key):
-            lines.append(f"note: {profile[key]:,} {text}")
-    lines += [f"  {row['path']!r}: {row['reason']}" for row in profile["unreadable"][:5]]
+    for key, one, many, named in (
+        ("duplicates", "duplicate of another image (kept in one part)",
+         "duplicates of other images (kept in one part)", _duplicates(found)),
+        ("conflicting_labels", "image stands under two labels",
+         "images stand under two labels", _conflicts(profile)),
+        ("unreadable_count", "file left out because it cannot be read as an image",
+         "files left out because they cannot be read as images",
+         [f"{row['path']!r}: {row['reason']}" for row in profile["unreadable"]]),
+        ("unlabelled_test", "test image without a label, kept for predict",
+         "test images without labels, kept for predict", []),
+    ):  # fmt: skip
+        if count := profile.get(key):
+            lines.append(f"note: {count:,} {one if count == 1 else many}")
+            lines += [f"  {name}" for name in named[:MOST_NAMED]]
     return lines
+
+
+def _duplicates(found: Plan) -> list[str]:
+    """Return the names of equal images, a line for each."""
+    same: dict[str, list[str]] = {}
+    for entry in found.data_set.entries:
+        same.setdefault(entry.sha256, []).append(entry.path)
+    return [
+        " = ".join(map(repr, sorted(its)[:MOST_NAMED])) for its in same.values() if len(its) > 1
+    ]
+
+
+def _conflicts(profile: Mapping[str, Any]) -> list[str]:
+    """Return the names of equal images of several classes with their classes, a line for each."""
+    return [
+        " = ".join(f"{one['path']!r} ({one['class']!r:.60})" for one in same[:MOST_NAMED])
+        for same in profile.get("conflicting_examples", ())
+    ]

@@ -57,6 +57,7 @@ def command(folder: Path, cfg: bool, estimate: bool, words: tuple[str, ...]) -> 
 
 def _run(pipeline: "Pipeline") -> None:
     from improve_git.cli.display import Display
+    from improve_git.history import read_history
     from improve_git.loop import Loop
     from improve_git.sandboxes.select import open_sandbox
     from improve_git.trial import Bench
@@ -66,6 +67,8 @@ def _run(pipeline: "Pipeline") -> None:
     team = team_of(pipeline, settings, display)  # first: a missing key is told at once
     sandbox = open_sandbox(settings.sandbox, display.say)
     bench = Bench(pipeline, sandbox, display)
+    if attempt := read_history(pipeline.repo).open():
+        display.say(f"carrying on: {attempt.number:04d} {attempt.component}: {attempt.slug}")
     ending = Loop(pipeline, team, bench, display).run()
     display.say(f"done: {ending}")
     if settings.accept.certify:
@@ -89,13 +92,16 @@ def _estimate(pipeline: "Pipeline", settings: "Settings") -> None:
     from improve_git.estimate import estimate
     from improve_git.llm.select import open_llm
     from improve_git.teams.agents.team import Agents
+    from improve_git.words import duration
 
     llm = open_llm(settings, pipeline.journal, pipeline.state, Display())
     sheet = _sheet(pipeline, settings)
     found = estimate(pipeline, llm, lambda one: Agents(one, sheet, settings.llm.history_tokens))
     rows = [("iterations", f"{found.iterations} left", "")]
-    hours = "unknown" if found.hours is None else f"about {found.hours:.1f}"
-    rows.append(("hours", hours, f"from {found.hours_from}"))
+    if found.hours is None:
+        rows.append(("time", "unknown", found.hours_from))
+    else:
+        rows.append(("time", f"about {duration(3600 * found.hours)}", f"from {found.hours_from}"))
     if found.tokens is not None:
         usd = "price unknown" if found.usd is None else f"about {found.usd:.2f}"
         rows.append(("tokens", f"about {found.tokens:,}", f"from {found.llm_from}"))

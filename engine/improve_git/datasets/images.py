@@ -69,6 +69,9 @@ def decode(file: BinaryIO, cache_side: int, max_pixels: int) -> Decoded:
 
     Raises UnreadableImageError if the file is no image, is damaged, or has over ``max_pixels``.
     """
+    if not file.read(1):
+        raise UnreadableImageError("an empty file")
+    file.seek(0)
     try:
         with Image.open(file, formats=FORMATS) as image:
             width, height = image.size

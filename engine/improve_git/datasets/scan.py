@@ -125,8 +125,6 @@ def _look(root: Path, settings: DataSettings, path: str) -> Facts | Unreadable:
         about = (root / path).stat()
         if not stat.S_ISREG(about.st_mode):  # opening a pipe would wait for ever
             return Unreadable(path, "not a regular file")
-        if not about.st_size:
-            return Unreadable(path, "an empty file")
         with (root / path).open("rb") as file:
             decoded = decode(file, settings.cache_side, settings.max_pixels)
             file.seek(0)

@@ -77,7 +77,7 @@ def ready_packs(
     if are_ready(folder):
         return folder
     needed = packs_size(data_set, settings.cache_side)
-    say(f"packing {len(data_set.entries):,} images, about {needed / 2**20:.0f} MiB on disk")
+    say(f"packing {len(data_set.entries):,} images, about {needed / 2**20:.1f} MiB on disk")
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if needed > free:
