@@ -7,6 +7,7 @@ costs at most the open iteration.
 
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -67,9 +68,10 @@ def only_run(state: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         who = holder.read_text() if holder.exists() else "another process"
+        number = re.match(rf"process (\d+) on {re.escape(socket.gethostname())},", who)
         raise PipelineError(
             f"a run is under way on this pipeline: {who}",
-            "wait for it, or end it",
+            f"wait for it, or end it: kill {number[1]}" if number else "wait for it, or end it",
         ) from error
     try:
         since = time.strftime("%Y-%m-%d %H:%M:%S")

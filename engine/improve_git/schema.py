@@ -195,16 +195,17 @@ def parse_bytes(text: str, key: str = "size") -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", text.strip().lower())
     size = int(float(found[1]) * 1024 ** _UNITS[found[2]]) if found else 0
     if size < 1:
-        raise SettingsError(f"{key}: {text!r} is not a size; write for instance 8g or 512m")
+        raise SettingsError(f"{key}: {text!r} is not a size", "write for instance 8g or 512m")
     return size
 
 
 def check_word(where: str, word: str, words: Sequence[str]) -> None:
     """Raise SettingsError, naming the nearest right word, unless ``word`` is one of ``words``."""
     if word not in words:
-        near = difflib.get_close_matches(word, words, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise SettingsError(f"{where}: {word} is none of {', '.join(words)}{hint}")
+        near = difflib.get_close_matches(word, words, 1) or words
+        raise SettingsError(
+            f"{where}: {word} is none of {', '.join(words)}", f"write for instance {near[0]}"
+        )
 
 
 def check_values(settings: Settings) -> None:
@@ -238,13 +239,14 @@ def check_values(settings: Settings) -> None:
     }
     for key, value in positive.items():
         if value is not None and not (0 < value < math.inf):
-            raise SettingsError(f"{key}: {value} is not a positive number")
+            raise SettingsError(f"{key}: {value} is not a positive number", "write one above 0")
     for key, value in not_negative.items():
         if value is not None and not (0 <= value < math.inf):
-            raise SettingsError(f"{key}: {value} is negative or no number")
+            raise SettingsError(f"{key}: {value} is negative or no number", "write 0 or more")
     for key, count in counts.items():
         if not 0 <= count < 2**32:
-            raise SettingsError(f"{key}: {count} is not between 0 and 4294967295")
+            problem = "is negative" if count < 0 else "is too large"
+            raise SettingsError(f"{key}: {count} {problem}", "write 0 or more, below 4294967296")
     if not settings.agents.components:
         raise SettingsError("agents.components: nothing may change", "name data, model or train")
     for word in settings.agents.components:
@@ -260,19 +262,31 @@ def check_values(settings: Settings) -> None:
     for key in ("memory", "scratch", "shm", "output"):
         parse_bytes(getattr(box, key), f"sandbox.{key}")
     if not re.fullmatch(r"all|none|\d+(,\d+)*", box.gpus):
-        raise SettingsError(f"sandbox.gpus: {box.gpus!r} is neither all, none nor numbers")
+        raise SettingsError(
+            f"sandbox.gpus: {box.gpus!r} is neither all, none nor numbers",
+            "write for instance sandbox.gpus='0,1'",
+        )
     names = settings.weights
     if names != "auto" and not (
         isinstance(names, list) and all(isinstance(name, str) for name in names)
     ):
-        raise SettingsError("weights: neither auto nor a list of timm model names")
+        raise SettingsError(
+            "weights: neither auto nor a list of timm model names",
+            "write for instance weights=[resnet18.a1_in1k]",
+        )
 
 
 def _check_accept(accept: AcceptSettings) -> None:
     if not 2 <= accept.seeds <= MOST_SEEDS:
-        raise SettingsError(f"accept.seeds: {accept.seeds} is not between 2 and {MOST_SEEDS}")
+        raise SettingsError(
+            f"accept.seeds: {accept.seeds} is not between 2 and {MOST_SEEDS}",
+            f"write for instance {AcceptSettings.seeds}",
+        )
     if not 0.5 <= accept.confidence < 1:
-        raise SettingsError(f"accept.confidence: {accept.confidence} is not from 0.5 to below 1")
+        raise SettingsError(
+            f"accept.confidence: {accept.confidence} is not from 0.5 to below 1",
+            f"write for instance {AcceptSettings.confidence}",
+        )
 
 
 def _check_llm(llm: LlmSettings) -> None:
@@ -280,7 +294,10 @@ def _check_llm(llm: LlmSettings) -> None:
     names |= {f"llm.{key}": getattr(llm, key) for key in ("model", "fallback", "folder")}
     for key, name in names.items():
         if name is not None and (not name.strip() or "${" in name or "???" in name):
-            raise SettingsError(f"{key}: {name!r} is not a name that settings can hold")
+            raise SettingsError(
+                f"{key}: {name!r} is not a name that settings can hold",
+                "write the name as its maker does",
+            )
     if llm.api_base is not None:
         address = re.fullmatch(r"https?://([^/\s?#]+)(/[^\s]*)?", llm.api_base, re.ASCII)
         if not address or "${" in llm.api_base or "???" in llm.api_base:
@@ -308,10 +325,20 @@ def _check_data(data: DataSettings) -> None:
     split = asdict(data.split)
     for key, fraction in split.items():
         if not 0 < fraction < 1:
-            raise SettingsError(f"data.split.{key}: {fraction} is not between 0 and 1")
+            raise SettingsError(
+                f"data.split.{key}: {fraction} is not between 0 and 1",
+                f"write for instance {getattr(SplitSettings, key)}",
+            )
     if sum(split.values()) >= 1:
-        raise SettingsError("data.split: tune, val and test leave nothing for training")
+        told = ", ".join(f"{key} {fraction:g}" for key, fraction in split.items())
+        raise SettingsError(
+            f"data.split: tune, val and test leave nothing for training: {told}",
+            "make them smaller, so that their sum stays below 1",
+        )
     if not 0 <= data.max_unreadable <= 1:
-        raise SettingsError(f"data.max_unreadable: {data.max_unreadable} is not between 0 and 1")
+        raise SettingsError(
+            f"data.max_unreadable: {data.max_unreadable} is not between 0 and 1",
+            f"write for instance {DataSettings.max_unreadable}",
+        )
     for word in data.label_preserving:
         check_word("data.label_preserving", word, LABEL_PRESERVING)

@@ -59,6 +59,7 @@ __all__ = [
 ]
 
 
+_FORM = "write lines such as `metric: accuracy`"
 _ALIASES = {"llm.from": "llm.folder"}  # as one says it of a replay
 
 
@@ -145,7 +146,7 @@ class _Layer:
         for key, value in self.values.items():
             if re.search(r"\$\{|\?\?\?", str(value)):
                 raise SettingsError(
-                    f"{self.source}: {key}: {value} is not read: write the value itself"
+                    f"{self.source}: {key}: {value} is not read", "write the value itself"
                 )
             if key not in known:
                 inner = [name for name in known if name.startswith(f"{key}.")]
@@ -154,7 +155,8 @@ class _Layer:
                     if inner
                     else (f"no such setting; did you mean {_nearest(key, known)}?")
                 )
-                raise SettingsError(f"{self.source}: {key}: {hint}")
+                fix = "improve-git run --cfg prints all settings"
+                raise SettingsError(f"{self.source}: {key}: {hint}", fix)
         for group, choice in self.choices():
             check_word(f"{self.source}: {group}", choice, CHOICES[group])
 
@@ -167,21 +169,22 @@ def _read_yaml(text: str) -> _Layer:
     try:
         # A few aliases of aliases unfold to gigabytes.
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise SettingsError("improve.yaml: *alias is not read: write the value itself")
+            raise SettingsError("improve.yaml: *alias is not read", "write the value itself")
         tree = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or "no YAML"
-        raise SettingsError(f"improve.yaml: {line}{problem}") from None
+        raise SettingsError(f"improve.yaml: {line}{problem}", _FORM) from None
     except GrammarParseError:
-        raise SettingsError("improve.yaml: ${...} is not read: write the value itself") from None
+        fix = "write the value itself"
+        raise SettingsError("improve.yaml: ${...} is not read", fix) from None
     except RecursionError:
-        raise SettingsError("improve.yaml: it is nested too deeply") from None
+        raise SettingsError("improve.yaml: it is nested too deeply", _FORM) from None
     except AssertionError:  # OmegaConf's answer to a text that is a bare number
         tree = None
     if not isinstance(tree, dict):
-        raise SettingsError("improve.yaml: expected lines such as `metric: accuracy`")
+        raise SettingsError("improve.yaml: no settings stand in it", _FORM)
     return _Layer("improve.yaml", dict(_flatten(tree)))
 
 
@@ -192,13 +195,17 @@ def _read_word(word: str) -> _Layer:
 
     key, equals, _ = word.partition("=")
     if not equals or not re.fullmatch(r"\w[\w.]*", key):
-        raise SettingsError(f"{word}: expected key=value, for instance budget.iterations=8")
+        raise SettingsError(f"{word}: expected key=value", "for instance budget.iterations=8")
     try:
         override = OverridesParser.create().parse_override(word)
     except HydraException:
         override = None
     if override is None or override.type != OverrideType.CHANGE or override.is_sweep_override():
-        raise SettingsError(f"{word}: cannot be read; put the value in quotes: \"{key}='...'\"")
+        value = word.removeprefix(f"{key}=")
+        fix = f"put the value in quotes: \"{key}='...'\""
+        if re.fullmatch(r"\d+,\d+", value) and key != "sandbox.gpus":
+            fix = f"write a point, not a comma: {word.replace(',', '.')}"
+        raise SettingsError(f"{word}: cannot be read", fix)
     values = dict(_flatten({key: override.value()}))
     if isinstance(folder := values.get("llm.folder"), str):
         # A word speaks of where it is typed, improve.yaml of where it lies.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from command_line import Call
 
 from improve_git.cli.main import COMMANDS, app
 
@@ -22,7 +23,7 @@ def load(name: str) -> click.Command:
 
 
 def help_of(name: str) -> str:
-    parent = click.Context(app, info_name="improve-git", terminal_width=80)
+    parent = click.Context(app, info_name="improve-git", terminal_width=80, **app.context_settings)
     context = click.Context(load(name), info_name=name, parent=parent, terminal_width=80)
     text = load(name).get_help(context)
     return "\n".join(line.rstrip() for line in text.splitlines())
@@ -48,6 +49,13 @@ def test_every_option_has_help_and_every_argument_is_explained(name: str) -> Non
         elif parameter.nargs == 1:
             metavar = parameter.metavar or parameter.human_readable_name
             assert text.count(metavar) >= 2, metavar
+
+
+@pytest.mark.parametrize("words", [["-h"], ["run", "-h"], ["weights", "list", "-h"]])
+def test_help_has_a_short_name(words: list[str], call: Call) -> None:
+    said = call(*words)
+    assert (said.code, said.err) == (0, "")
+    assert "  -h, --help  " in said.out
 
 
 def test_the_home_screen_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

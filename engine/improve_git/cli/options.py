@@ -39,6 +39,8 @@ def overrides(words: Iterable[str]) -> list[str]:
     words = list(words)
     for word in words:
         if not is_override(word):
+            if Path(word).is_dir():
+                raise click.UsageError(f"{word!r} is a folder; did you mean -C {word}?")
             raise click.UsageError(f"{word!r} is not key=value, for instance budget.iterations=20")
     return words
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from improve_git.cli.options import in_pipeline, overrides
+from improve_git.cli.options import in_pipeline, overrides, typed
 
 if TYPE_CHECKING:
     from improve_git.cli.display import Display
@@ -112,6 +112,9 @@ def _ready_weights(
     with only_run(pipeline.state):
         display.say(f"no trained weights of {commit[:10]} are at hand for this sandbox: training")
         scores = read_history(pipeline.repo).main
+        if not scores:
+            display.say(f"nothing is measured yet; to measure and improve this pipeline first: "
+                        f"{typed('run', pipeline.repo.folder)}")  # fmt: skip
         usual = scores[0].train_seconds if scores else None
         stop = safety_stop(snapshot.settings, usual)
         outcome = bench.train(snapshot, f"train {commit[:10]}", stop)

@@ -66,4 +66,5 @@ def look(base_image: str | None) -> tuple[str, str, bool]:
             client.close()
     except ENGINE_ERRORS as error:
         why = one_line(str(error), 120)
-        raise SandboxError(f"no Docker engine answers ({why})") from error
+        fix = "start it: systemctl start docker; or do without: sandbox=process"
+        raise SandboxError(f"no Docker engine answers ({why})", fix) from error

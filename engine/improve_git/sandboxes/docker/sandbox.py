@@ -90,7 +90,8 @@ class DockerSandbox:
             for container in left:
                 remove(self._client, str(container.id))
         except ENGINE_ERRORS as error:
-            raise SandboxError(f"Docker failed: {one_line(str(error), 200)}") from error
+            told = f"Docker failed: {one_line(str(error), 200)}"
+            raise SandboxError(told, "see: docker info") from error
         clear_folders(label_prefix)
         return len(left)
 
