@@ -22,11 +22,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 demo: install ## improve a pipeline for digits over 8 iterations, into demo/ (offline, on the CPU)
-	rm -rf demo
-	$(BIN)/improve-git init digits demo
+	@test ! -e demo || echo 'demo/ is there: going on with it; for a new one: rm -r demo'
+	test -e demo || $(BIN)/improve-git init digits demo
 	$(BIN)/improve-git run -C demo budget.iterations=8
 	git -C demo --no-pager log --graph --branches --remotes --format='%h %<(22,trunc)%an %s'
 	$(BIN)/improve-git status -C demo
+	@echo 'to type improve-git yourself, first: source $(BIN)/activate'
 
 test: install ## run all tests (those for Docker skip, with the reason, where no engine answers)
 	$(BIN)/python -m pytest $(PYTEST)
