@@ -14,7 +14,7 @@ from typing import Any
 from improve_git.domain import Attempt
 from improve_git.errors import PipelineError
 from improve_git.git import Commit, GitFailed, Repository
-from improve_git.history import History, Scored, read_record
+from improve_git.history import ByHand, History, Scored, read_record
 from improve_git.messages import trailers
 from improve_git.overview import story
 from improve_git.trail import author
@@ -78,7 +78,15 @@ def find(repo: Repository, history: History, word: str) -> Account:
     Raises:
         PipelineError: there is none; says which there are.
     """
+    for commit in history.by_hand:
+        if len(word) >= 7 and commit.commit.startswith(word):
+            raise PipelineError(
+                f"{word:.60} is a commit of yours: it has no verdict of its own",
+                f"git show {commit.commit[:10]}",
+            )
     for row, metric in story(history):
+        if isinstance(row, ByHand):
+            continue
         own = isinstance(row, Scored) and (
             (row.verdict == "baseline" and word in ("0", "baseline"))
             or (len(word) >= 7 and row.commit.startswith(word))

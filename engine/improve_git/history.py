@@ -59,12 +59,24 @@ class Scored:
 
 
 @dataclass(frozen=True)
+class ByHand:
+    """A commit of the user's on main, measured or not."""
+
+    commit: str
+    subject: str
+    date: str
+    before: str  # the verdict on main that it follows, "" where there is none
+    after: str  # the verdict on main that follows it, "" where there is none yet
+
+
+@dataclass(frozen=True)
 class History:
     """All that the trail tells."""
 
     attempts: tuple[Attempt, ...]  # by number
     main: tuple[Scored, ...]  # oldest first
     tip: str  # of main
+    by_hand: tuple[ByHand, ...] = ()  # oldest first
 
     @property
     def metric(self) -> str:
@@ -155,7 +167,8 @@ def read_history(repo: Repository) -> History:
     reachable = _ancestors(commits, tip)
     main = [_scored(c, verdicts[c.sha]) for c in found if c.sha in reachable
             and verdicts.get(c.sha, {}).get("Verdict") in ON_MAIN]  # fmt: skip
-    return History(tuple(sorted(attempts, key=lambda a: a.number)), tuple(main[::-1]), tip)
+    by_hand = _by_hand(commits, tip, {scored.commit for scored in main})
+    return History(tuple(sorted(attempts, key=lambda a: a.number)), tuple(main[::-1]), tip, by_hand)
 
 
 def next_number(repo: Repository, history: History, claimed: int) -> int:
@@ -193,6 +206,28 @@ def _ancestors(commits: dict[str, Commit], tip: str) -> set[str]:
             seen.add(sha)
             todo += commits[sha].parents
     return seen
+
+
+def _by_hand(commits: dict[str, Commit], tip: str, verdicts: set[str]) -> tuple[ByHand, ...]:
+    """Return the user's commits among main's first parents, each between two verdicts."""
+    found: list[ByHand] = []
+    since: list[Commit] = []  # those whose verdict before is not known yet
+    after = ""
+
+    def close(before: str) -> None:
+        found.extend(ByHand(c.sha, c.subject, c.date, before, after) for c in since)
+        since.clear()
+
+    commit = commits.get(tip)
+    while commit:
+        if commit.sha in verdicts:
+            close(commit.sha)
+            after = commit.sha
+        elif not _of_project(commit):
+            since.append(commit)
+        commit = commits.get(commit.parents[0]) if commit.parents else None
+    close("")
+    return tuple(found[::-1])
 
 
 def _of_project(commit: Commit) -> bool:

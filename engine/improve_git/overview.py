@@ -8,7 +8,7 @@ import json
 import math
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ from typing import Any
 from improve_git.domain import COMPONENTS, Attempt, Component
 from improve_git.errors import ImproveError
 from improve_git.git import GitFailed, Repository
-from improve_git.history import History, Scored, certificates, read_history
+from improve_git.history import ByHand, History, Scored, certificates, read_history
 from improve_git.journal import run_under_way
 from improve_git.llm.desk import spend
 from improve_git.pipeline import OWN_FILES, Pipeline
@@ -145,23 +145,40 @@ def moment(date: str) -> datetime:
     return datetime.fromisoformat("0001-01-01T00:00:00+00:00")
 
 
-def story(history: History) -> list[tuple[Attempt | Scored, str]]:
-    """Return attempts and main's own scores in the order of their dates, each with its metric.
+Row = Attempt | Scored | ByHand
+
+
+def story(history: History) -> list[tuple[Row, str]]:
+    """Return attempts, main's own scores and the user's commits by their dates, with the metric.
 
     What is still open comes last. An attempt does not name its metric: it is main's of that time.
     """
-    rows: list[Attempt | Scored] = [s for s in history.main if s.number is None]
-    rows.sort(key=lambda row: row.verdict != "baseline")
-    rows += history.decided
-    rows.sort(key=lambda row: moment(row.date))
+    rows: list[Row] = [s for s in history.main if s.number is None]
+    rows.sort(key=lambda row: isinstance(row, Scored) and row.verdict != "baseline")
+    rows += [*history.decided, *history.by_hand]
+    dates = {scored.commit: moment(scored.date) for scored in history.main}
+    rows.sort(key=lambda row: _place(row, dates))
     rows += [attempt for attempt in history.attempts if attempt.verdict is None]
     merged = {scored.number: scored.metric for scored in history.main}
-    told: list[tuple[Attempt | Scored, str]] = []
+    told: list[tuple[Row, str]] = []
     metric = history.main[0].metric if history.main else history.metric
     for row in rows:
-        metric = row.metric if isinstance(row, Scored) else merged.get(row.number, metric)
+        metric = row.metric if isinstance(row, Scored) else metric
+        if isinstance(row, Attempt):
+            metric = merged.get(row.number, metric)
         told.append((row, metric))
     return told
+
+
+def _place(row: Row, dates: Mapping[str, datetime]) -> tuple[datetime, int]:
+    """Return what rows are sorted by; a user's commit, of any date, is between two verdicts."""
+    date = moment(row.date)
+    if isinstance(row, ByHand):
+        if row.after and date >= dates[row.after]:
+            return dates[row.after], -1
+        if row.before and date <= dates[row.before]:
+            return dates[row.before], 1
+    return date, 0
 
 
 def _text(repo: Repository, blob: str) -> str:

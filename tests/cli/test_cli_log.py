@@ -1,11 +1,14 @@
 import json
 
+import pytest
 from command_line import Call
 from example_trail import ExampleTrail, measurement
 
 
 def test_the_story(example: ExampleTrail, call: Call) -> None:
     first, measured = (s.commit[:7] for s in scores(example) if s.number is None)
+    mine = example.repo.log("-1", f"{measured}^")[0].sha[:7]
+    last = example.commit_by_user({"README.md": "my own words\n"})[:7]
     assert (
         call("log", "-C", example.repo.folder).out
         == f"""\
@@ -13,8 +16,10 @@ def test_the_story(example: ExampleTrail, call: Call) -> None:
 0001     model  merged    0.7000  +20.00 points  wider: wider helps
 0002     train  rejected  0.6000  -10.00 points  longer: longer helps
 0003     data   failed                           mixup: crashed: ValueError: si…
+{mine}         by hand                          Change by hand
 {measured}         measured  0.8000  +10.00 points  Measure main as it is now
 0004     data   merged    0.9000  +10.00 points  flips: flips helps
+{last}         by hand                          Change by hand
 0005     train  open                             warm-up: a warm-up steadies th…
 """
     )
@@ -39,6 +44,7 @@ def test_json(example: ExampleTrail, call: Call) -> None:
         (1, "merged", 0.7, 0.5),
         (2, "rejected", 0.6, 0.7),
         (3, "failed", None, 0.7),
+        (None, "by hand", None, None),
         (None, "measured", 0.8, 0.7),
         (4, "merged", 0.9, 0.8),
         (5, None, None, None),
@@ -57,7 +63,9 @@ def test_json(example: ExampleTrail, call: Call) -> None:
         "train_seconds": 12.5,
         "commit": attempt.sha,
         "date": attempt.date,
+        "subject": "Use mixup",
     }
+    assert rows[4]["subject"] == "Change by hand"
 
 
 def test_each_line_has_the_metric_of_its_time(example: ExampleTrail, call: Call) -> None:
@@ -66,7 +74,27 @@ def test_each_line_has_the_metric_of_its_time(example: ExampleTrail, call: Call)
     example.attempt("model", "deeper", "rejected", measurement(0.3, metric="log_loss"))
     lines = call("log", "-C", example.repo.folder).out.splitlines()
     assert "+20.00 points" in lines[1]
-    assert "rejected  0.3000        +0.0500  deeper" in lines[7]
+    assert "rejected  0.3000        +0.0500  deeper" in lines[8]
+
+
+def test_commits_of_any_date_stand_between_their_verdicts(
+    example: ExampleTrail, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for year in ("1999", "2031"):
+        monkeypatch.setenv("GIT_AUTHOR_DATE", f"{year}-01-01T00:00:00Z")
+        example.commit_by_user({"README.md": year})
+    example.score_main("measured", measurement(0.7))
+    lines = call("log", "-C", example.repo.folder).out.splitlines()
+    assert [line.split()[1] for line in lines[-4:-1]] == ["by", "by", "measured"]
+
+
+def test_a_commit_without_a_verdict_is_shown_by_git(example: ExampleTrail, call: Call) -> None:
+    mine = example.commit_by_user({"README.md": "my own words\n"})
+    said = call("show", mine[:7], "-C", example.repo.folder)
+    assert said.err == (
+        f"error: {mine[:7]} is a commit of yours: it has no verdict of its own\n"
+        f"  fix: git show {mine[:10]}\n"
+    )
 
 
 def test_nothing_yet(example: ExampleTrail, call: Call) -> None:

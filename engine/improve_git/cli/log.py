@@ -10,8 +10,8 @@ from improve_git.cli.options import as_json, in_pipeline
 from improve_git.cli.screen import VERDICTS, clean, columns, console, print_json
 from improve_git.domain import Attempt
 from improve_git.gate import gain_text
-from improve_git.history import Scored, read_history
-from improve_git.overview import story
+from improve_git.history import ByHand, read_history
+from improve_git.overview import Row, story
 from improve_git.pipeline import Pipeline
 
 
@@ -20,6 +20,8 @@ from improve_git.pipeline import Pipeline
 @as_json
 def command(folder: Path, json_: bool) -> None:
     """Tell the story: every iteration in a line, the baseline and your own commits between them.
+
+    A commit of yours that changes what is scored is followed by a line with its score.
 
     The gain is against what main scored at that time. Without this program, the same is told by:
     git log --graph --branches --remotes
@@ -36,7 +38,9 @@ def command(folder: Path, json_: bool) -> None:
         console().print("nothing has been measured yet: improve-git run")
 
 
-def _line(row: Attempt | Scored, metric: str) -> tuple[str | Text, ...]:
+def _line(row: Row, metric: str) -> tuple[str | Text, ...]:
+    if isinstance(row, ByHand):
+        return row.commit[:7], "", "by hand", "", "", clean(row.subject)
     score = "" if row.score is None else f"{row.score:.4f}"
     gained = row.score is not None and row.main_score is not None
     gain = gain_text(metric, row.score - row.main_score) if gained else ""  # type: ignore[operator]
@@ -51,7 +55,12 @@ def _line(row: Attempt | Scored, metric: str) -> tuple[str | Text, ...]:
     return f"{row.number:04d}", row.component, shown, score, gain, what
 
 
-def _plain(row: Attempt | Scored, metric: str) -> dict[str, Any]:
+def _plain(row: Row, metric: str) -> dict[str, Any]:
+    if isinstance(row, ByHand):
+        keys = ("number", "component", "slug", "score", "main_score", "train_seconds")
+        told = {"verdict": "by hand", "reason": "", "metric": metric, "hypothesis": ""}
+        named = {"commit": row.commit, "date": row.date, "subject": row.subject}
+        return dict.fromkeys(keys) | told | named
     attempt = row if isinstance(row, Attempt) else None
     return {
         "number": row.number,
@@ -66,4 +75,5 @@ def _plain(row: Attempt | Scored, metric: str) -> dict[str, Any]:
         "train_seconds": row.train_seconds,
         "commit": row.commit,
         "date": row.date,
+        "subject": row.subject,
     }
