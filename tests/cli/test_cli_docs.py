@@ -61,6 +61,7 @@ def test_help_has_a_short_name(words: list[str], call: Call) -> None:
 def test_the_home_screen_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     app.main([], standalone_mode=False)
     said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) < 80
     for name in NAMES:
         assert re.search(rf"^  {name} ", said, re.MULTILINE)
 

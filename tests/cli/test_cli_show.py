@@ -2,10 +2,12 @@ import json
 
 import pytest
 from command_line import Call
-from example_trail import ExampleTrail, measurement
+from example_trail import SOURCE, ExampleTrail, measurement
+from rich.console import Console
 
 from improve_git import trail
 from improve_git.account import Account, find
+from improve_git.cli import show
 from improve_git.domain import Attempt, Rewrite
 from improve_git.history import branch_of, read_history
 from improve_git.messages import compose
@@ -79,6 +81,16 @@ the same with Git
   git notes --ref improve show {found.commit[:10]}
 '''
     )
+
+
+def test_a_long_line_of_a_diff_stays_one(
+    example: ExampleTrail, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(show, "console", lambda: Console(force_terminal=True, color_system=None))
+    example.commit_by_user({"train.py": f"{SOURCE.format(name='train', value=1)}# {'x ' * 60}\n"})
+    example.score_main("measured", measurement(0.8))
+    tip = example.pipeline.main()[:7]
+    assert f"+# {'x ' * 60}\n" in call("show", tip, "-C", example.repo.folder).out
 
 
 def test_the_git_commands_show_the_same(example: ExampleTrail, call: Call) -> None:

@@ -28,6 +28,26 @@ def test_the_live_line_tells_epoch_loss_score_and_time_left(display: Display) ->
     display.end()
 
 
+def test_a_narrow_screen_tells_all_but_the_end_of_a_long_title() -> None:
+    display = Display(Console(file=io.StringIO(), force_terminal=True, width=80))
+    display.begin("0012 train: label-smoothing-and-cosine-up", None, 60.0)
+    display.event({"event": "epoch", "epoch": 1, "epochs": 100, "loss": 0.5, "tune_accuracy": 0.75})
+    assert display._progress
+    (line,) = display.console.render_lines(display._progress.get_renderable())
+    text = "".join(segment.text for segment in line)
+    assert text.startswith("  0012 train: label-… epoch 1/100  loss 0.500  tune 0.750  ")
+    assert " s left 0:00:0" in text
+    display.end()
+
+
+def test_lines_break_between_words_and_commands_not_at_all() -> None:
+    out = io.StringIO()
+    display = Display(Console(file=out, force_terminal=True, width=20, color_system=None))
+    display.say("val has 525 images and luck")
+    display.say("see: improve-git status -C photos")
+    assert out.getvalue() == ("val has 525 images \nand luck\nsee: improve-git status -C photos\n")
+
+
 def test_what_a_candidate_reports_does_no_harm(display: Display) -> None:
     display.begin("0001 model: odd", None, 60.0)
     for epoch, epochs in ((None, None), ("a", "b"), (5, 2), (-1, 3), (0, 0)):

@@ -14,6 +14,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+_ROOM_FOR_A_BAR = 120  # cells of a screen
+_TOLD = 61  # cells of the live line beside its title
 _STYLES = {"merged": "bold green", "rejected": "dim", "failed": "yellow"}
 
 
@@ -29,15 +31,15 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print one line."""
-        self.console.print(Text(text))
+        self._print(Text(text))
 
     def warn(self, text: str) -> None:
         """Print one line that stands out."""
-        self.console.print(Text(f"warning: {text}", style="bold yellow"))
+        self._print(Text(f"warning: {text}", style="bold yellow"))
 
     def verdict(self, verdict: str, subject: str) -> None:
         """Print a verdict's line."""
-        self.console.print(Text(subject, style=_STYLES.get(verdict, "bold")))
+        self._print(Text(subject, style=_STYLES.get(verdict, "bold")))
 
     def begin(self, title: str, epochs: int | None, seconds: float) -> None:
         """Show the live line of a training."""
@@ -47,9 +49,13 @@ class Display:
             if not title[:1].isdigit():  # an attempt has said its line
                 self.say(f"{title} ...")
             return
+        bar = [BarColumn(bar_width=20)]
+        if (width := self.console.width) < _ROOM_FOR_A_BAR:  # what is told comes first
+            bar, most = [], max(12, width - _TOLD)
+            title = title if len(title) <= most else f"{title[: most - 1]}…"
         columns = (
             TextColumn("  {task.description}"),
-            BarColumn(bar_width=20),
+            *bar,
             TextColumn("{task.fields[told]}"),
             TimeElapsedColumn(),
         )
@@ -80,6 +86,11 @@ class Display:
         if self._progress:
             self._progress.stop()
             self._progress = None
+
+    def _print(self, text: Text) -> None:
+        """Print one line, wrapped between words on a terminal; a command to copy stays whole."""
+        whole = not self.console.is_terminal or "improve-git " in text.plain
+        self.console.print(text, soft_wrap=whole)
 
 
 def _number(value: object) -> float:

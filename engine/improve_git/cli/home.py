@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import click
 
 _PATH = [
-    ("improve-git init photos/", "one folder a class; or the word digits"),
-    ("improve-git run -C photos-pipeline", "offline by default; Ctrl-C whenever you like"),
-    ("git -C photos-pipeline log --graph --branches", "every attempt, with its verdict"),
+    ("improve-git init photos/", "one folder a class"),
+    ("improve-git run -C photos-pipeline", "Ctrl-C whenever you like"),
+    ("git -C photos-pipeline log --graph --branches", "every attempt and verdict"),
 ]
 
 
@@ -22,4 +22,5 @@ def show_home(commands: Mapping[str, Mapping[str, tuple[str, str]]]) -> None:
         click.echo(f"\n{click.style(purpose, bold=True)}")
         for name, (_, line) in table.items():
             click.echo(f"  {name:<9}{line}")
-    click.echo("\nEach command has --help with an example. Something missing? improve-git doctor")
+    click.echo("\nNo images at hand? improve-git init digits")
+    click.echo("Each command has --help with an example. Something missing? improve-git doctor")

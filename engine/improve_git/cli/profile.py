@@ -38,7 +38,7 @@ def show_profile(console: Console, found: Plan) -> None:
     table.add_row("all", *(f"{profile['parts'][part]:,}" for part in PARTS))
     console.print(table)
     for line in _facts(found):
-        console.print(line, markup=False)
+        console.print(line, markup=False, soft_wrap=not console.is_terminal)
 
 
 def _facts(found: Plan) -> list[str]:

@@ -128,8 +128,9 @@ def _diff(screen: Console, diff: str) -> None:
     screen.print()
     text = visible(diff)
     if screen.is_terminal:
-        screen.print(Syntax(text, "diff", theme="ansi_dark", background_color="default",
-                            word_wrap=True))  # fmt: skip
+        syntax = Syntax("", "diff", theme="ansi_dark", background_color="default")
+        # Wrapped by the terminal alone, a line stays one and keeps its sign when it is copied.
+        screen.print(syntax.highlight(text), soft_wrap=True)
     else:
         screen.print(text, soft_wrap=True)
 
