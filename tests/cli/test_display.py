@@ -35,7 +35,7 @@ def test_a_narrow_screen_tells_all_but_the_end_of_a_long_title() -> None:
     assert display._progress
     (line,) = display.console.render_lines(display._progress.get_renderable())
     text = "".join(segment.text for segment in line)
-    assert text.startswith("  0012 train: label-… epoch 1/100  loss 0.500  tune 0.750  ")
+    assert text.startswith("  0012 train: label-sm… epoch 1/100  loss 0.500  tune 0.750  ")
     assert " s left 0:00:0" in text
     display.end()
 

@@ -15,7 +15,7 @@ from rich.progress import (
 from rich.text import Text
 
 _ROOM_FOR_A_BAR = 120  # cells of a screen
-_TOLD = 61  # cells of the live line beside its title
+_TOLD = 59  # cells of the live line beside its title
 _STYLES = {"merged": "bold green", "rejected": "dim", "failed": "yellow"}
 
 

@@ -24,8 +24,9 @@ def show_profile(console: Console, found: Plan) -> None:
     """Print what was read: layout, parts, classes, sizes, and what is odd."""
     data_set, profile = found.data_set, found.data_set.profile
     layout = _LAYOUTS.get(data_set.layout, data_set.layout)
+    whole = not console.is_terminal  # else wrapped between words
     console.print(f"{profile['images']:,} images, {len(data_set.classes)} classes; "
-                  f"read as {layout}", markup=False)  # fmt: skip
+                  f"read as {layout}", markup=False, soft_wrap=whole)  # fmt: skip
     counts = profile["part_class_counts"]
     table = Table(box=None, pad_edge=False)
     table.add_column("class")
@@ -38,7 +39,7 @@ def show_profile(console: Console, found: Plan) -> None:
     table.add_row("all", *(f"{profile['parts'][part]:,}" for part in PARTS))
     console.print(table)
     for line in _facts(found):
-        console.print(line, markup=False, soft_wrap=not console.is_terminal)
+        console.print(line, markup=False, soft_wrap=whole)
 
 
 def _facts(found: Plan) -> list[str]:
