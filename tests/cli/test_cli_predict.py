@@ -59,6 +59,7 @@ def test_a_folder_is_labelled(pipeline: Path, tmp_path: Path, call: Call) -> Non
     said = call("predict", folder, "--out", out, "-C", pipeline)
     assert said.code == 0, said
     assert "at hand for this sandbox: training" in said.out
+    assert "nothing is measured yet; to measure and improve this pipeline first: " in said.out
     assert "warning: left out 'notes.txt': not an image of a known format" in said.out
     assert said.out.splitlines()[-1].startswith("4 predictions by ")
     rows = list(csv.DictReader(out.open()))

@@ -289,6 +289,24 @@ with only_run(pathlib.Path(sys.argv[1])):
 """
 
 
+def test_an_interrupted_run_says_what_it_carries_on(world: Worlds, call: Call) -> None:
+    w = world(WIDER)
+    folder = w.pipeline.repo.folder
+
+    def interrupt() -> None:
+        w.sandbox.before_training = lambda: None
+        raise KeyboardInterrupt
+
+    w.sandbox.before_training = interrupt
+    said = call("run", "-C", folder, "budget.iterations=1", w=w)
+    again = f"interrupted; to carry on: improve-git run -C {folder} budget.iterations=1\n"
+    assert (said.code, said.err.strip("\n")) == (130, again.strip("\n"))
+    assert "carrying on" not in said.out
+    said = call("run", "-C", folder, "budget.iterations=1", w=w)
+    assert said.out.splitlines()[0] == "carrying on: 0001 model: wider"
+    assert said.code == 0
+
+
 def test_the_second_of_two_runs_says_who_runs_since_when(world: Worlds, call: Call) -> None:
     w = world(WIDER)
     folder = w.pipeline.repo.folder
