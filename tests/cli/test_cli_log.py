@@ -107,7 +107,9 @@ def test_nothing_yet(example: ExampleTrail, call: Call) -> None:
         if "/improve/" in ref:
             example.repo.git("update-ref", "-d", ref)
     said = call("log", "-C", example.repo.folder)
-    assert (said.out, said.code) == ("nothing has been measured yet: improve-git run\n", 0)
+    assert (said.out, said.code) == (
+        f"nothing has been measured yet: improve-git run -C {example.repo.folder}\n", 0,
+    )  # fmt: skip
     assert call("log", "-C", example.repo.folder, "--json").out == "[]\n"
     assert call("show", "0", "-C", example.repo.folder).err == (
         "error: nothing is measured yet\n  fix: improve-git run\n"

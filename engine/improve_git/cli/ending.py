@@ -7,9 +7,11 @@ SIGHUP or because the terminal has gone.
 
 import errno
 import os
+import shutil
 import signal
 import sys
 import tempfile
+import textwrap
 import traceback
 from types import FrameType
 
@@ -67,10 +69,19 @@ def say_last(text: str) -> None:
     """Print the last words to standard error, unless nobody is left to read them."""
     try:
         if text:
-            print(text, file=sys.stderr, flush=True)
+            print(_wrapped(text), file=sys.stderr, flush=True)
         sys.stdout.flush()
     except OSError:
         _write_nowhere()
+
+
+def _wrapped(text: str) -> str:
+    """Return last words whose first line, if no command, breaks between words on a terminal."""
+    first, *rest = text.split("\n")
+    if sys.stderr and sys.stderr.isatty() and "improve-git " not in first:  # None: closed
+        width = shutil.get_terminal_size().columns
+        first = textwrap.fill(first, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([first, *rest])
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:

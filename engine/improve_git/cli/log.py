@@ -6,7 +6,7 @@ from typing import Any
 import click
 from rich.text import Text
 
-from improve_git.cli.options import as_json, in_pipeline
+from improve_git.cli.options import as_json, in_pipeline, typed
 from improve_git.cli.screen import VERDICTS, clean, columns, console, print_json
 from improve_git.domain import Attempt
 from improve_git.gate import gain_text
@@ -29,13 +29,15 @@ def command(folder: Path, json_: bool) -> None:
     \b
     Example: improve-git log -C photos-pipeline
     """
-    told = story(read_history(Pipeline.open(folder).repo))
+    repo = Pipeline.open(folder).repo
+    told = story(read_history(repo))
     if json_:
         print_json([_plain(row, metric) for row, metric in told])
     elif told:
         columns(console(), [_line(row, metric) for row, metric in told], right=(3, 4))
     else:
-        console().print("nothing has been measured yet: improve-git run")
+        console().print(f"nothing has been measured yet: {typed('run', repo.folder)}",
+                        soft_wrap=True)  # fmt: skip
 
 
 def _line(row: Row, metric: str) -> tuple[str | Text, ...]:
