@@ -56,7 +56,8 @@ def main() -> None:
     process.execute = timed
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "digits"
-        words = [f"sandbox={options.sandbox}", f"budget.iterations={options.iterations}"]
+        words = [f"sandbox={options.sandbox}", f"budget.iterations={options.iterations}",
+                 "accept=improves"]  # fmt: skip
         creation.create(creation.plan("digits", target, words), lambda _: Playbook())
         pipeline, watch = Pipeline.open(target, words), Watch()
         settings = pipeline.snapshot("main").settings

@@ -11,7 +11,7 @@ from improve_git.gate import Decision, Evidence, Rule, decide
 from improve_git.settings import METRICS
 from improve_git.significance import Trained
 
-CONFIRMED = Rule("confirmed", seed=0, seeds=3, confidence=0.9)
+CONFIRMED = Rule("confirmed", seed=0, seeds=3, confidence=0.9, chance=0.1)
 LOOK = CONFIRMED.first_seed
 IMAGES = 400
 # Scores by seed of pipelines before: five points of freedom, half a point between seeds.
@@ -124,7 +124,7 @@ def test_the_confidence_asked_for_is_what_it_takes() -> None:
     got = decide(candidate, MAIN, CONFIRMED, TRAIL)
     assert got.confidence is not None
     for asked, kind in ((got.confidence - 0.01, "merge"), (got.confidence + 0.001, "reject")):
-        rule = Rule("confirmed", 0, 3, asked)
+        rule = Rule("confirmed", 0, 3, asked, 0.1)
         assert decide(candidate, MAIN, rule, TRAIL).kind == kind
 
 

@@ -11,6 +11,7 @@ from improve_git.schema import EFFORTS, LABEL_PRESERVING
 from improve_git.settings import (
     CHOICES,
     METRICS,
+    AcceptSettings,
     AgentsSettings,
     BudgetSettings,
     DataSettings,
@@ -138,6 +139,9 @@ def test_direction_belongs_to_the_metric(metric: str) -> None:
         ("agents: {components: []}", [], "agents.components: nothing may change"),
         ("agents: {components: [modell]}", [], "agents.components: modell is none of data, model"),
         ("", ["sandbox.memory=lots"], "sandbox.memory: 'lots' is not a size"),
+        ("", ["accept.seeds=1"], "accept.seeds: 1 is not between 2 and 100"),
+        ("", ["accept.confidence=1"], "accept.confidence: 1.0 is not from 0.5 to below 1"),
+        ("", ["accept=confirmd"], "accept=confirmd: accept: confirmd is none of improves, confirm"),
         ("", ["sandbox.processes=511"], "sandbox.processes: 511 is too few: threads count too"),
         ("", ["sandbox.gpus=some"], "sandbox.gpus: 'some' is neither"),
         ("", ["sandbox.gpus=0,1"], "sandbox.gpus=0,1: cannot be read"),
@@ -283,6 +287,13 @@ ANY_SETTINGS = st.builds(
         price=st.builds(PriceSettings) | st.builds(PriceSettings, PRICES, PRICES),
         folder=NAMES,
     ),
+    accept=st.builds(
+        AcceptSettings,
+        name=st.sampled_from(CHOICES["accept"]),
+        seeds=st.integers(2, 100),
+        confidence=st.floats(0.5, 0.999),
+        certify=st.booleans(),
+    ),
     agents=st.builds(
         AgentsSettings, st.lists(st.sampled_from(COMPONENTS), min_size=1, unique=True)
     ),
@@ -344,7 +355,7 @@ def test_improve_yaml_is_small_and_commented() -> None:
     text = improve_yaml(replace(Settings(), data=DataSettings(images="/photos")))
     lines = text.splitlines()
     assert len(lines) < 25
-    assert "accept: improves" in text
+    assert "accept: confirmed" in text
     assert "  images: /photos" in text
     assert sum("#" in line for line in lines) > len(lines) / 2
     assert max(map(len, lines)) <= 110

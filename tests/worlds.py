@@ -86,7 +86,8 @@ def make_world(
     words: tuple[str, ...] = (),
 ) -> World:
     team = team or ScriptedTeam(moves, repairs)
-    settings = ["data.split.val=0.4", "data.split.test=0.1", "budget.train_seconds=60", *words]
+    settings = ["data.split.val=0.4", "data.split.test=0.1", "budget.train_seconds=60",
+                "accept=improves", *words]  # fmt: skip
     found = creation.plan(str(photos), target, settings)
     repo = creation.create(found, lambda _: team)
     return World(Pipeline.open(repo.folder), ScriptedSandbox(found.data_set), team)

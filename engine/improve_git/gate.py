@@ -51,8 +51,8 @@ class Rule:
     name: str = "improves"
     seed: int = 0  # of the settings
     seeds: int = 3  # that confirm
-    confidence: float = 0.9
-    chance: float = 0.1  # below which to pass, no further seed is trained
+    confidence: float = 0.8
+    chance: float = 0.3  # below which to pass, no further seed is trained
 
     @property
     def main_seeds(self) -> tuple[int, ...]:

@@ -56,7 +56,7 @@ def improve_yaml(settings: Settings) -> str:
 _GROUP_COMMENTS = {
     "llm": "who proposes and writes: none = the offline playbook",
     "sandbox": "where candidates train: auto | docker | process",
-    "accept": "improves = merged only if strictly better | confirmed = on several seeds",
+    "accept": "confirmed = merged if better on several seeds | improves = on one",
     "metric": " | ".join(METRICS),
     "budget": "",
 }

@@ -138,9 +138,9 @@ class SandboxSettings:
 class AcceptSettings:
     """Which candidates are merged. Seeds and confidence are for ``confirmed``."""
 
-    name: str = "improves"
+    name: str = "confirmed"
     seeds: int = 3  # that a candidate is confirmed on, and main is measured on
-    confidence: float = 0.9  # that its gain is above zero
+    confidence: float = 0.8  # that its gain is above zero
     certify: bool = False  # at the end of a run that merged something, by any rule
 
 

@@ -88,7 +88,7 @@ def test_from_init_to_replay(tmp_path: Path) -> None:
     (tmp_path / "about.txt").write_text(ABOUT)
     reader = Reader(tmp_path / "asked-inbox", tmp_path / "asked" / ".improve" / "inbox")
     reader.start()
-    init = ("init", "digits", "--about", "about.txt", "sandbox=process")
+    init = ("init", "digits", "--about", "about.txt", "sandbox=process", "accept=improves")
     said = improve_git(tmp_path, *init, "asked", "llm=inbox")
     assert "waiting for a reply to" in said.stdout
     improve_git(tmp_path, "run", "-C", "asked", "budget.iterations=3")

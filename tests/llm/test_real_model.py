@@ -67,7 +67,7 @@ def improve_git(*words: object, folder: Path) -> subprocess.CompletedProcess[str
 def test_a_model_that_is_far_too_small_does_no_harm(address: str, tmp_path: Path) -> None:
     llm = ("llm=openai_compatible", "llm.model=tiny", f"llm.api_base={address}",
            "llm.max_tokens=300", "llm.json_schema=true", "llm.timeout=600")  # fmt: skip
-    box = ("sandbox=process", "epochs=2")
+    box = ("sandbox=process", "epochs=2", "accept=improves")
     refused = improve_git("init", "digits", "designed", *llm, *box, folder=tmp_path)
     assert (refused.returncode, (tmp_path / "designed").exists()) == (1, False), refused.stderr
     assert "no usable reply after 3" in refused.stderr

@@ -31,7 +31,7 @@ ERRORS = 5.0  # standard errors above chance that no luck explains
 # Tight, so that what fills something up is done in seconds.
 WORDS = (
     "data.split.tune=0.1", "data.split.val=0.4", "data.split.test=0.1", "weights=[]",
-    "budget.train_seconds=1", "budget.iterations=1", "budget.repairs=0",
+    "accept=improves", "budget.train_seconds=1", "budget.iterations=1", "budget.repairs=0",
     "sandbox.memory=1g", "sandbox.cpus=1", "sandbox.processes=512", "sandbox.scratch=32m",
     "sandbox.shm=64m", "sandbox.output=32m", "sandbox.gpus=none",
 )  # fmt: skip

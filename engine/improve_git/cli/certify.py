@@ -30,12 +30,15 @@ def command(folder: Path, seeds: int, json_: bool, words: tuple[str, ...]) -> No
     \b
     Example: improve-git certify -C photos-pipeline
     """
+    from rich.console import Console
+
     from improve_git.cli.display import Display
     from improve_git.cli.screen import print_json
     from improve_git.journal import only_run
     from improve_git.pipeline import Pipeline
 
-    pipeline, display = Pipeline.open(folder, overrides(words)), Display()
+    pipeline = Pipeline.open(folder, overrides(words))
+    display = Display(Console(stderr=json_, highlight=False, soft_wrap=True))
     with only_run(pipeline.state):
         made = certify(pipeline, display, seeds)
     if json_:
