@@ -119,9 +119,14 @@ def worse_main(measured: dict[str, Any], before: float) -> str:
     """Return the warning about a commit of the user's that made main worse."""
     metric = measured["metric"]
     gain = gain_text(metric, measured["score"] - before)
-    return (
+    told = (
         f"main was changed by hand and is now at {score_text(metric, measured['score'])} ({gain})"
     )
+    per_class = (measured.get("judgement") or {}).get("per_class", [])
+    images = [row["support"] for row in per_class]  # none known where it is a mean over seeds
+    if metric == "accuracy" and images and _is_chance(measured["score"], sum(images), max(images)):
+        told += ", chance level"
+    return told
 
 
 def outlook(snapshot: Snapshot, measured: dict[str, Any]) -> list[str]:
@@ -144,7 +149,7 @@ def outlook(snapshot: Snapshot, measured: dict[str, Any]) -> list[str]:
     if measured["metric"] == "accuracy":
         labels, everything = snapshot.data_set.labels("val"), len(snapshot.data_set.entries)
         images, most_frequent = len(labels), max(Counter(labels).values())
-        if measured["score"] * images <= most_frequent:
+        if _is_chance(measured["score"], images, most_frequent):
             lines.insert(0, "this is chance level: always naming the largest class of val scores "
                          f"{most_frequent / images:.4f}")  # fmt: skip
         now, more = resolution(images, images / everything, measured["score"])
@@ -158,3 +163,8 @@ def outlook(snapshot: Snapshot, measured: dict[str, Any]) -> list[str]:
                 f"points: improve-git init ... data.split.val={more.fraction:g}"
             )
     return lines
+
+
+def _is_chance(accuracy: float, images: int, most_frequent: int) -> bool:
+    """Say whether an accuracy is not above that of always naming the largest class."""
+    return round(accuracy * images, 6) <= most_frequent

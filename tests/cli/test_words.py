@@ -5,7 +5,7 @@ from example_trail import data_set, measurement
 
 from improve_git.pipeline import Snapshot
 from improve_git.schema import Settings
-from improve_git.words import duration, outlook, size_text
+from improve_git.words import duration, outlook, size_text, worse_main
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,9 @@ def test_a_baseline_at_chance_level_says_so(score: float, chance: bool) -> None:
     told = "this is chance level: always naming the largest class of val scores 0.5000"
     assert (lines[0] == told) is chance
     assert "an iteration takes about 22 seconds; 40 of them about 15.0 minutes" in lines
+
+
+def test_a_main_that_fell_to_chance_level_says_so() -> None:
+    told = "main was changed by hand and is now at accuracy 0.5000 (-20.00 points)"
+    assert worse_main(measurement(0.5), 0.7) == f"{told}, chance level"
+    assert not worse_main(measurement(0.6), 0.7).endswith("chance level")

@@ -88,7 +88,8 @@ def make_world(folder: Path, plan: Plan) -> "KillWorld":
     (folder / "world.json").write_text(json.dumps(asdict(plan)))
     words = ["data.split.val=0.4", "data.split.test=0.1", "budget.train_seconds=300",
              "budget.predict_seconds=300", "sandbox.cpus=1", "budget.repairs=1", "epochs=4",
-             "accept=improves", f"budget.iterations={len(plan.moves)}", "budget.failures=9"]  # fmt: skip
+             "accept=improves", "budget.failures=9",
+             f"budget.iterations={len(plan.moves)}"]  # fmt: skip
     if plan.sandbox != "scripted":
         words.append(f"sandbox={plan.sandbox}")
     if plan.sandbox == "process":  # what holds is another test's business
