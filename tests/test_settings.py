@@ -170,7 +170,7 @@ def test_errors_are_one_line(text: str, words: list[str], message: str) -> None:
         ("data.split.val=0,2", "write a point, not a comma: data.split.val=0.2"),
         ("data.label_preserving=[flip]", "write for instance vflip"),
         ("sandbox.gpus=0,1", "put the value in quotes: \"sandbox.gpus='...'\""),
-        ("metrik=accuracy", "improve-git run --cfg prints all settings"),
+        ("metrik=accuracy", "write its name, or take it out"),
     ],
 )
 def test_every_error_has_a_fix(word: str, fix: str) -> None:

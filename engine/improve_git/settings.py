@@ -155,7 +155,7 @@ class _Layer:
                     if inner
                     else (f"no such setting; did you mean {_nearest(key, known)}?")
                 )
-                fix = "improve-git run --cfg prints all settings"
+                fix = "give it one of these keys" if inner else "write its name, or take it out"
                 raise SettingsError(f"{self.source}: {key}: {hint}", fix)
         for group, choice in self.choices():
             check_word(f"{self.source}: {group}", choice, CHOICES[group])
