@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MIDDLE = BUDGETS[1]
-COURSE = ("improves", "improves-fresh", "confirmed-2-0.8-0.3", "confirmed-3-0.9-0.3")
-COLOURS = {"improves": "tab:red", "improves-fresh": "tab:orange", "2": "tab:blue", "3": "tab:green"}
+COURSE = ("improves", "confirmed-3-0.7-0.3", "confirmed-3-0.8-0.3", "confirmed-3-0.9-0.3")
+LINES = {"confirmed-3": "tab:green", "confirmed-2": "tab:blue"}  # at a chance of 0.3
 Found = dict[tuple[str, str], Rows]
 
 
@@ -33,22 +33,36 @@ def draw(found: Found, folder: Path) -> None:
 
 def _frontier(at: "Axes", rules: dict[str, Rows]) -> None:
     against = ends(rules["improves"], MIDDLE)
-    for rule, rows in rules.items():
-        found = figures(ends(rows, MIDDLE), against)
-        colour = _colour(rule)
-        gain, low, high = found["less improves"]
-        share, left, right = (100 * part for part in found["nulls merged"])
-        at.errorbar(
-            share, gain, xerr=[[share - left], [right - share]], yerr=[[gain - low], [high - gain]],
-            fmt="o", color=colour, ms=5, lw=1,
-        )  # fmt: skip
-        at.annotate(rule.removeprefix("confirmed-"), (share, gain), fontsize=8,
-                    xytext=(5, 4), textcoords="offset points", color=colour)  # fmt: skip
+    told = {rule: figures(ends(rows, MIDDLE), against) for rule, rows in rules.items()}
+    _points(at, {"improves": told["improves"]}, "improves", "tab:red")
+    for name, colour in LINES.items():
+        line = {
+            rule.split("-")[2]: found
+            for rule, found in told.items()
+            if rule.startswith(name) and rule.endswith("-0.3")
+        }
+        _points(at, line, f"{name}, by confidence", colour)
     at.axvline(5, color="grey", lw=1, ls=":")
     at.axhline(-1, color="grey", lw=1, ls=":")
     at.axhline(0, color="grey", lw=0.5)
     at.set_xlabel("changes of a comment that were merged, %")
     at.set_ylabel(f"true accuracy after {MIDDLE} trainings,\npoints more than by improves")
+    at.legend(fontsize=8, loc="lower right")
+
+
+def _points(at: "Axes", line: dict[str, Any], label: str, colour: str) -> None:
+    nulls = [[100 * part for part in found["nulls merged"]] for found in line.values()]
+    gains = [found["less improves"] for found in line.values()]
+    at.errorbar(
+        [value for value, _, _ in nulls], [value for value, _, _ in gains],
+        xerr=[[v - low for v, low, _ in nulls], [high - v for v, _, high in nulls]],
+        yerr=[[v - low for v, low, _ in gains], [high - v for v, _, high in gains]],
+        fmt="o-", color=colour, ms=4, lw=1, label=label,
+    )  # fmt: skip
+    for name, x, y in zip(line, nulls, gains, strict=True):
+        if name != label:
+            at.annotate(name, (x[0], y[0]), fontsize=8, color=colour,
+                        xytext=(6, -10), textcoords="offset points")  # fmt: skip
 
 
 def _course(at: "Axes", rules: dict[str, Rows]) -> None:
@@ -63,7 +77,3 @@ def _course(at: "Axes", rules: dict[str, Rows]) -> None:
     at.set_xlabel("trainings spent")
     at.set_ylabel("true accuracy, %")
     at.legend(fontsize=8)
-
-
-def _colour(rule: str) -> str:
-    return COLOURS.get(rule) or COLOURS[rule.split("-")[1]]

@@ -40,6 +40,9 @@ def main() -> None:
             if rules:
                 print(f"\n### {supply.capitalize()} supply, {budget} trainings\n")
                 print(table(rules))
+    for supply in SUPPLIES:
+        nulls = [row["null_certified"] for row in found.get(("improves", supply), [])]
+        print(f"\nnulls certified, {supply}: {percent(rate(sum(nulls), len(nulls)))} %")
     if options.plots:
         from plots import draw
 
