@@ -9,6 +9,7 @@ import click
 import pytest
 from command_line import Call
 
+from improve_git.cli.main import app
 from improve_git.cli.weights import command
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -85,7 +86,7 @@ def test_a_name_that_cannot_be_one_is_told_with_the_nearest(call: Call, hub: Pat
 
 
 def help_of(name: str) -> str:
-    group = click.Context(click.Group("improve-git"), info_name="improve-git", terminal_width=80)
+    group = click.Context(app, info_name="improve-git", terminal_width=80, **app.context_settings)
     parent = click.Context(command, info_name="weights", parent=group, terminal_width=80)
     sub = command.commands[name]
     context = click.Context(sub, info_name=name, parent=parent, terminal_width=80)
