@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
-from improve_git import significance
+from improve_git.resampling import RESAMPLED
 from improve_git.schema import METRICS
 from improve_git.significance import (
     Gain,
@@ -94,7 +94,7 @@ def rescored(metric: str, truth: np.ndarray, run: Trained, drawn: np.ndarray) ->
 def test_a_resample_of_each_image_once_is_the_score(metric: str) -> None:
     run = pair_of(metric).ours[0]
     once = np.ones((1, IMAGES))
-    resampled = significance._RESAMPLED[metric](LABELS, run, once)
+    resampled = RESAMPLED[metric](LABELS, run, once)
     assert resampled[0] == pytest.approx(run.score, abs=1e-3)  # figures have four digits
 
 

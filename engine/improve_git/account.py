@@ -16,7 +16,7 @@ from improve_git.errors import PipelineError
 from improve_git.git import Commit, GitFailed, Repository
 from improve_git.history import ByHand, History, Scored, read_record
 from improve_git.messages import trailers
-from improve_git.overview import story
+from improve_git.story import story
 from improve_git.trail import author
 
 MOST_DETAIL = 20  # lines

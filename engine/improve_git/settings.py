@@ -32,10 +32,8 @@ from improve_git.schema import (
     SandboxSettings,
     Settings,
     SplitSettings,
-    check_values,
-    check_word,
-    parse_bytes,
 )
+from improve_git.validation import check_values, check_word, parse_bytes
 
 __all__ = [
     "CHOICES",

@@ -8,11 +8,12 @@ variance of a mean gain is the part of the images plus the part of the seeds.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
+from improve_git.resampling import RESAMPLED
 from improve_git.schema import METRICS
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def images_variance(pair: Pair) -> float:
     gain = np.zeros(RESAMPLES)
     for runs, way in ((pair.ours, 1), (pair.theirs, -1)):
         for run in runs:
-            gain += way * _RESAMPLED[pair.metric](truth, run, counts) / len(runs)
+            gain += way * RESAMPLED[pair.metric](truth, run, counts) / len(runs)
     return float(np.nanvar(gain, ddof=1))
 
 
@@ -256,66 +257,3 @@ def _parts(metric: str, labels: Sequence[int], trained: Sequence[Trained]) -> "F
     _, inverse, sizes = np.unique(truth, return_inverse=True, return_counts=True)
     weights: Floats = (len(truth) / len(sizes) / sizes)[inverse]
     return right * weights
-
-
-def _confusions(truth: Any, run: Trained, counts: Any) -> Any:
-    """Return (resamples, classes, classes) confusion matrices, the label first."""
-    import numpy as np
-
-    predicted = np.asarray(run.predicted)
-    classes = int(max(truth.max(), predicted.max())) + 1
-    cells = np.zeros((len(truth), classes * classes))
-    cells[np.arange(len(truth)), truth * classes + predicted] = 1
-    return (counts @ cells).reshape(len(counts), classes, classes)
-
-
-def _macro_f1(truth: Any, run: Trained, counts: Any) -> "Floats":
-    import numpy as np
-
-    predicted = np.asarray(run.predicted)
-    every = np.arange(int(max(truth.max(), predicted.max())) + 1)
-    is_label, is_claim = truth[:, None] == every, predicted[:, None] == every
-    labelled, claimed = counts @ is_label, counts @ is_claim
-    f1 = 2 * (counts @ (is_label & is_claim)) / np.maximum(labelled + claimed, 1)
-    return np.nanmean(np.where(labelled > 0, f1, np.nan), axis=1)  # type: ignore[no-any-return]
-
-
-def _quadratic_kappa(truth: Any, run: Trained, counts: Any) -> "Floats":
-    import numpy as np
-
-    confusion = _confusions(truth, run, counts)
-    grade = np.arange(confusion.shape[1])
-    weights = (grade[:, None] - grade[None, :]) ** 2
-    by_chance = confusion.sum(axis=2)[:, :, None] * confusion.sum(axis=1)[:, None, :] / len(truth)
-    expected = (weights * by_chance).sum(axis=(1, 2))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return 1 - (weights * confusion).sum(axis=(1, 2)) / expected  # type: ignore[no-any-return]
-
-
-def _roc_auc(truth: Any, run: Trained, counts: Any) -> "Floats":
-    """The Mann-Whitney form, weighted by how often each image was drawn; ties count half."""
-    import numpy as np
-
-    confidence = np.asarray(run.figures, dtype=np.float64)
-    present = np.unique(truth)
-    judged = [1] if confidence.shape[1] == 2 else list(present)
-    areas = []
-    for label in judged:
-        order = np.argsort(confidence[:, label], kind="stable")
-        positive = (truth[order] == label) * counts[:, order]
-        negative = (truth[order] != label) * counts[:, order]
-        starts = np.flatnonzero(np.diff(confidence[order, label], prepend=-np.inf))
-        positive = np.add.reduceat(positive, starts, axis=1)
-        negative = np.add.reduceat(negative, starts, axis=1)
-        below = np.cumsum(negative, axis=1) - negative
-        pairs = positive.sum(axis=1) * negative.sum(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            areas.append((positive * (below + negative / 2)).sum(axis=1) / pairs)
-    return np.mean(areas, axis=0)  # type: ignore[no-any-return]
-
-
-_RESAMPLED: Mapping[str, Callable[[Any, Trained, Any], "Floats"]] = {
-    "macro_f1": _macro_f1,
-    "quadratic_kappa": _quadratic_kappa,
-    "roc_auc": _roc_auc,
-}

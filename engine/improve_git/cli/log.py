@@ -11,8 +11,8 @@ from improve_git.cli.screen import VERDICTS, clean, columns, console, print_json
 from improve_git.domain import Attempt
 from improve_git.gate import gain_text
 from improve_git.history import ByHand, read_history
-from improve_git.overview import Row, story
 from improve_git.pipeline import Pipeline
+from improve_git.story import Row, story
 
 
 @click.command("log")
