@@ -1,5 +1,6 @@
 """make demo: what it does the second time."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,8 +13,11 @@ case "$1" in init) git init -q demo && git -C demo commit -q --allow-empty -m Fi
 
 
 def demo(folder: Path) -> list[str]:
-    command = ["make", "-o", "install", "demo", "BIN=bin"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    command = ["make", "--no-print-directory", "-o", "install", "demo", "BIN=bin"]
+    plain = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}  # of make test
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=True, env=plain
+    )
     return [line for line in done.stdout.splitlines() if not line.startswith(("bin/", "git", "t"))]
 
 

@@ -15,6 +15,7 @@ ROOT = Path("/sys/fs/cgroup")
 _PREFIX = "improve-git-"
 _numbers = itertools.count()
 _END_SECONDS = 5.0  # for the kernel to let go of a group whose last task has ended
+_SLACK_BYTES = 4 << 20  # the kernel charges in batches, and may stop short of the limit
 
 # Joins the groups before the program starts, so that nothing it starts is outside of them.
 _JOIN = 'for procs; do shift; [ "$procs" = -- ] && break; echo $$ > "$procs" || exit 125; done; '
@@ -38,7 +39,9 @@ class Cgroup:
 
     def was_full(self) -> bool:
         """Say whether the group's own limit was ever reached."""
-        return any(told.get("oom", 0) or told.get("failcnt", 0) for told in self._told())
+        if any(told.get("oom", 0) or told.get("failcnt", 0) for told in self._told()):
+            return True
+        return any(map(_reached, self._folders))
 
     def _told(self) -> Iterator[dict[str, int]]:
         for folder in self._folders:
@@ -111,6 +114,16 @@ def _own(controller: str) -> Path | None:
                 folder = ROOT / controller / path.lstrip("/")
                 return folder if folder.is_dir() else ROOT / controller
     return None
+
+
+def _reached(folder: Path) -> bool:
+    """Say whether a group of version 1 used all that it may; not every kernel counts failures."""
+    with suppress(OSError, ValueError):
+        for kind in ("memory", "memory.memsw"):
+            most = int((folder / f"{kind}.max_usage_in_bytes").read_text())
+            if most >= int((folder / f"{kind}.limit_in_bytes").read_text()) - _SLACK_BYTES:
+                return True
+    return False
 
 
 def _remove(folder: Path) -> None:
