@@ -106,6 +106,8 @@ def test_the_first_certificate_is_against_the_baseline(world: Callable[..., Worl
     w.run()
     used(w)
     repo, tip = w.pipeline.repo, w.pipeline.main()
+    weights = sorted((w.pipeline.state / "weights").iterdir())
+    assert weights
     made = certify(w)
     baseline = read_history(repo).main[0].commit
     assert (made.use, made.tip, made.against, made.passed) == (1, tip, baseline, True)
@@ -120,7 +122,7 @@ def test_the_first_certificate_is_against_the_baseline(world: Callable[..., Worl
     assert said["Seeds"] == "2000,2001,2002"
     told = r"\+30\.00 points on 60 sealed images over 3 seeds a side, confidence 0\.99\d\d, 0\.975"
     assert re.match(told, made.sentence), made.sentence
-    assert not list((w.pipeline.state / "weights").glob("*2001*"))
+    assert sorted((w.pipeline.state / "weights").iterdir()) == weights
     found = overview(w.pipeline)
     assert found.certificate is not None and found.certificate["Passed"] == "yes"
 
@@ -170,6 +172,21 @@ def test_there_must_be_something_new(world: Callable[..., World]) -> None:
     with pytest.raises(PipelineError, match="main holds what is certified already"):
         certify(w)
     assert len(certificates(w.pipeline.repo)) == 1
+
+
+def test_there_must_be_a_baseline(world: Callable[..., World]) -> None:
+    with pytest.raises(PipelineError, match="nothing is measured yet"):
+        certification.last(world().pipeline)
+
+
+def test_a_bookmark_that_a_kill_left_behind_is_mended(world: Callable[..., World]) -> None:
+    w = world(BETTER)
+    w.run()
+    made, repo = certify(w), w.pipeline.repo
+    repo.git("update-ref", "-d", CERTIFIED)
+    with pytest.raises(PipelineError, match="main holds what is certified already"):
+        certify(w)
+    assert repo.resolve(CERTIFIED) == made.tip
 
 
 def test_a_training_that_fails_uses_nothing_up_and_loses_nothing(

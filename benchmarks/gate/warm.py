@@ -23,13 +23,12 @@ from improve_git.sandboxes import phases
 from improve_git.sandboxes.base import UNISOLATED, OnEvent, PredictJob, TrainJob, ignore_event
 from improve_git.sandboxes.environment import environment
 from improve_git.sandboxes.job import Layout, lay_out
-from improve_git.sandboxes.process import ProcessSandbox
+from improve_git.sandboxes.process import ProcessSandbox, read_pipes
 from improve_git.sandboxes.session import Ending, Stream
 
 if TYPE_CHECKING:
     import numpy as np
 
-_READ_BYTES = 1 << 18
 _END_SECONDS = 5.0  # for the supervisor to clear up after its standard input ended
 
 
@@ -119,15 +118,7 @@ class WarmChild:
 
     def read(self, seconds: float) -> list[tuple[Stream, bytes]] | None:
         """See Child."""
-        if not self._selector.get_map():
-            return None
-        chunks: list[tuple[Stream, bytes]] = []
-        for key, _ in self._selector.select(seconds):
-            if data := os.read(key.fd, _READ_BYTES):
-                chunks.append((key.data, data))
-            else:
-                self._selector.unregister(key.fd)
-        return chunks
+        return read_pipes(self._selector, seconds)
 
     def excess(self) -> tuple[Status, str] | None:
         """See Child. The playbook's own files need no polling."""

@@ -4,8 +4,9 @@ A search picks what looks best on val, so its figures are optimistic however car
 was. Here the tip is compared with the last certified commit (at first the baseline) on the sealed
 test part and on seeds that no candidate was trained with. Each use opens the same images again, so
 each has half the error budget of the one before: 0.05 / 2^j for the j-th, 0.05 for all of them
-together, by the union bound. Every use is recorded under ``refs/improve/certifications``, and a
-pass moves ``refs/improve/certified``; neither is a branch, so no team ever reads them.
+together, by the union bound. Every use is recorded under ``refs/improve/certifications``, which is
+what counts, and ``refs/improve/certified`` marks the last that passed; neither is a branch, so no
+team ever reads them.
 """
 
 import math
@@ -78,10 +79,11 @@ def certify(pipeline: Pipeline, bench: Bench, main: Main, seeds: int = SEEDS) ->
         SandboxError: the sandbox failed repeatedly.
     """
     repo = pipeline.repo
+    _set_bookmark(repo)  # which a kill may have left behind
     against = last(pipeline)
     older = replace(main.snapshot, files=pipeline.snapshot(against).files)
     if not is_new(pipeline, main):
-        what = "certified already" if repo.resolve(CERTIFIED) else "the baseline still"
+        what = "certified already" if _certified(repo) else "the baseline still"
         raise PipelineError(
             f"main holds what is {what} ({against[:10]})",
             "improve-git run, and certify once there are merges",
@@ -105,18 +107,40 @@ def certify(pipeline: Pipeline, bench: Bench, main: Main, seeds: int = SEEDS) ->
         images=len(main.snapshot.data_set.part("test")), seeds=fresh,
     )  # fmt: skip
     _record(repo, certificate, ours, theirs)
+    _set_bookmark(repo)
     return certificate
 
 
 def last(pipeline: Pipeline) -> str:
-    """Return the commit that main is compared with: the last certified, or else the baseline."""
-    found = pipeline.repo.resolve(CERTIFIED)
-    return found or read_history(pipeline.repo).main[0].commit
+    """Return the commit that main is compared with: the last certified, or else the baseline.
+
+    Raises:
+        PipelineError: there is no baseline yet.
+    """
+    if found := _certified(pipeline.repo):
+        return found
+    scores = read_history(pipeline.repo).main
+    if not scores:
+        raise PipelineError("nothing is measured yet", "improve-git run")
+    return scores[0].commit
 
 
 def is_new(pipeline: Pipeline, main: Main) -> bool:
     """Say whether main holds other files than what it would be compared with."""
     return pipeline.snapshot(last(pipeline)).files != main.snapshot.files
+
+
+def _certified(repo: Repository) -> str | None:
+    """Return the commit that passed last, as the certificates tell it; None where none did."""
+    passed = (said.get("Tip") for said in certificates(repo) if said.get("Passed") == "yes")
+    return next(passed, None)
+
+
+def _set_bookmark(repo: Repository) -> None:
+    """Let a reference name what was certified last, for people."""
+    tip, now = _certified(repo), repo.resolve(CERTIFIED)
+    if tip and tip != now:
+        repo.update_ref(CERTIFIED, tip, now or NO_COMMIT, "certified")
 
 
 def _sealed(bench: Bench, snapshot: Snapshot, seed: int, name: str, main: Main) -> Measurement:
@@ -140,7 +164,7 @@ def _compare(snapshot: Snapshot, ours: Measurement, theirs: Measurement) -> Gain
 
 
 def _record(repo: Repository, made: Certificate, ours: Measurement, theirs: Measurement) -> None:
-    """Write the use down, then move the mark where it passed: in this order a kill loses nothing.
+    """Write the use down, in one step: it counts or it does not.
 
     The commit stands on the one before and on the tip, so that whoever has it has both.
     """
@@ -166,5 +190,3 @@ def _record(repo: Repository, made: Certificate, ours: Measurement, theirs: Meas
     tree = repo.write_tree(None, {"record.json": repo.read_blob(blob)})
     commit = repo.commit(tree, parents, message, ENGINE)
     repo.update_ref(CERTIFICATIONS, commit, before or NO_COMMIT, f"certification {made.use}")
-    if made.passed:
-        repo.update_ref(CERTIFIED, made.tip, repo.resolve(CERTIFIED) or NO_COMMIT, "certified")

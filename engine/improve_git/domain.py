@@ -105,6 +105,7 @@ class Attempt:
     slug: str
     verdict: Verdict | None  # None while it is open
     reason: str = ""
+    metric: str = "accuracy"  # what its scores are, where it has any
     score: float | None = None
     main_score: float | None = None
     train_seconds: float | None = None

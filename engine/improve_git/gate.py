@@ -32,7 +32,7 @@ class Evidence:
 
     metric: str
     by_seed: Mapping[int, Trained]  # seed of the training -> what it came to
-    labels: Sequence[int] = ()  # of the images, in pack order; for rules beyond `improves`
+    labels: Sequence[int] = ()  # of the images, in pack order; without them no luck is told
 
     def of(self, seeds: Sequence[int]) -> list[Trained]:
         """Return the trainings with these seeds."""
@@ -97,7 +97,7 @@ def decide(
 
     Args:
         candidate: of ``confirmed`` it needs nothing at first; a decision to measure names the seed.
-        incumbent: of ``confirmed`` it needs ``rule.seeds`` besides the screening one, newest first.
+        incumbent: of ``confirmed`` it needs ``rule.seeds`` besides the screening one.
         rule: None is ``improves``.
         trail: scores of other pipelines by seed, for the noise between seeds; one list a pipeline.
 
@@ -147,21 +147,21 @@ def _confirmed(
     pair = _pair(candidate, incumbent, told, against)
     gain = compare(pair, noise)
     reason = _told(candidate.metric, gain, len(done))
-    kind: Kind = "reject"
-    if len(done) == rule.seeds:
-        passes = gain.value > 0 and gain.confidence >= rule.confidence
-        kind, reason = ("merge", reason) if passes else (
-            "reject", f"{reason}, not the {rule.confidence:g} asked for"
-        )  # fmt: skip
-    else:
+    if len(done) < rule.seeds:
         chance = chance_of_passing(
             gain, noise, seeds=rule.seeds, confidence=rule.confidence, done=len(done),
             screened=0 if done else len(known),
         )  # fmt: skip
         if chance >= rule.chance:
             return Decision("measure", reason, (seeds[len(done)],))
+        passes = False
         reason += f"; a chance of {chance:.2f} to be confirmed"
-    return Decision(kind, reason, (*told,), (*against,), gain.confidence, flip_error(pair))
+    else:
+        passes = gain.value > 0 and gain.confidence >= rule.confidence
+        reason += "" if passes else f", not the {rule.confidence:g} asked for"
+    luck = math.hypot(flip_error(pair), math.sqrt(gain.seeds_variance))
+    kind: Kind = "merge" if passes else "reject"
+    return Decision(kind, reason, (*told,), (*against,), gain.confidence, luck)
 
 
 def _pair(

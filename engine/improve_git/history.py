@@ -11,7 +11,7 @@ from improve_git.git import ENGINE, Commit, GitFailed, Repository
 from improve_git.messages import trailers
 
 MAIN = "refs/heads/main"
-CERTIFIED = "refs/improve/certified"  # the commit of main that was certified last
+CERTIFIED = "refs/improve/certified"  # a bookmark: the commit of main that was certified last
 CERTIFICATIONS = "refs/improve/certifications"  # a commit for each use, see certification.py
 BRANCH = re.compile(r"(?:^|/)(improve/(\d{4,})-(data|model|train)-([a-z0-9-]+))$")
 TITLES = {
@@ -89,10 +89,11 @@ class History:
         return [attempt for attempt in self.attempts if attempt.verdict]
 
     def seed_groups(self) -> list[tuple[float, ...]]:
-        """Return the scores by seed of every pipeline before main's newest that has several."""
-        groups = [scored.seed_scores for scored in self.main[:-1] if scored.metric == self.metric]
-        groups += [a.seed_scores for a in self.decided if a.verdict == "rejected"]
-        return [group for group in groups if len(group) > 1]
+        """Return the scores by seed, by main's metric, of every pipeline before main's newest."""
+        rejected = (attempt for attempt in self.decided if attempt.verdict == "rejected")
+        earlier: list[Scored | Attempt] = [*self.main[:-1], *rejected]
+        told = [one.seed_scores for one in earlier if one.metric == self.metric]
+        return [scores for scores in told if len(scores) > 1]
 
     def open(self) -> Attempt | None:
         """Return the attempt that has no verdict yet, None where there is none."""
@@ -147,6 +148,7 @@ def read_history(repo: Repository) -> History:
                 slug=match[4],
                 verdict=cast("Verdict | None", verdict.get("Verdict")),
                 reason=verdict.get("Reason", ""),
+                metric=_figure(verdict, "Val-")[0],
                 score=_figure(verdict, "Val-")[1],
                 main_score=_figure(verdict, "Main-")[1],
                 train_seconds=_number(verdict.get("Train-Seconds")),

@@ -204,7 +204,7 @@ def _own_looks(history: History) -> int:
 
 
 def _luck(history: History) -> float | None:
-    errors = [attempt.luck for attempt in history.decided if attempt.luck is not None]
+    errors = [a.luck for a in history.decided if a.luck is not None and a.metric == history.metric]
     fine = [error for error in errors if math.isfinite(error) and error > 0]
     if not fine:
         return None

@@ -205,7 +205,8 @@ def luck_line(errors: Sequence[float], level: float = 0.95) -> float:
 
     Under no difference each image's paired difference could as well have the other sign (the
     sign-flip test; Fisher, "The Design of Experiments", 1935, section 21). ``errors`` holds for
-    each candidate the standard deviation of its gain under all such flips (see ``flip_error``).
+    each candidate the standard deviation of its gain under all such flips (see ``flip_error``);
+    where the noise between seeds is known, it is added, since all images share a seed's shift.
     A sum over many flipped images is normal, so the ``level`` quantile of the best of them all is
     where the product of their distribution functions reaches ``level``.
     """

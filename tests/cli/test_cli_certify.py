@@ -1,6 +1,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from command_line import Call
@@ -62,3 +63,18 @@ def test_a_run_certifies_at_its_end_where_that_is_set(world: World, call: Call) 
     assert repo.resolve(CERTIFIED) == world.pipeline.main()
     assert call("run", "-C", repo.folder, *words).code == 0  # with nothing new, it says nothing
     assert len(certificates(repo)) == 1
+
+
+def test_no_language_model_is_asked(world: World, call: Call, monkeypatch: Any) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    folder = world.pipeline.repo.folder
+    world.run()
+    settings = world.pipeline.text("improve.yaml").replace("llm: none", "llm: openai")
+    world.commit("improve.yaml", settings)
+    assert call("certify", "-C", folder, "--json").code == 0
+
+
+def test_what_is_not_measured_is_told_before_anything_runs(world: World, call: Call) -> None:
+    said = call("certify", "-C", world.pipeline.repo.folder)
+    assert (said.code, said.out) == (1, "")
+    assert "nothing is measured yet" in said.err and "fix: improve-git run" in said.err

@@ -50,17 +50,17 @@ def command(folder: Path, seeds: int, json_: bool, words: tuple[str, ...]) -> No
 def certify(pipeline: "Pipeline", display: "Display", seeds: int) -> "Certificate":
     """Certify main; the caller holds the pipeline's lock."""
     from improve_git import certification
-    from improve_git.cli.run import team_of
     from improve_git.consent import check_consent
     from improve_git.incumbent import Incumbent
     from improve_git.sandboxes.select import open_sandbox
+    from improve_git.teams.playbook import Playbook
     from improve_git.trial import Bench
 
+    certification.last(pipeline)  # first: that nothing is measured is told at once
     settings = pipeline.snapshot(pipeline.main()).settings
     check_consent(settings, pipeline.overrides, pipeline.state)
     bench = Bench(pipeline, open_sandbox(settings.sandbox, display.say), display)
-    team = team_of(pipeline, settings, display)
-    main = Incumbent(pipeline, team, bench, display).measured()
+    main = Incumbent(pipeline, Playbook(), bench, display).measured()  # no model is asked
     return certification.certify(pipeline, bench, main, seeds)
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from improve_git.cli.display import Display
+    from improve_git.incumbent import Main
     from improve_git.pipeline import Pipeline
     from improve_git.settings import Settings
     from improve_git.teams.base import Team
@@ -69,19 +70,17 @@ def _run(pipeline: "Pipeline") -> None:
     bench = Bench(pipeline, sandbox, display)
     if attempt := read_history(pipeline.repo).open():
         display.say(f"carrying on: {attempt.number:04d} {attempt.component}: {attempt.slug}")
-    ending = Loop(pipeline, team, bench, display).run()
-    display.say(f"done: {ending}")
+    loop = Loop(pipeline, team, bench, display)
+    display.say(f"done: {loop.run()}")
     if settings.accept.certify:
-        _certify(pipeline, bench, team, display)
+        _certify(pipeline, bench, loop.incumbent.measured(), display)
     display.say(f"see: {typed('status', pipeline.repo.folder)}")
 
 
-def _certify(pipeline: "Pipeline", bench: "Bench", team: "Team", display: "Display") -> None:
+def _certify(pipeline: "Pipeline", bench: "Bench", main: "Main", display: "Display") -> None:
     from improve_git import certification
     from improve_git.cli.certify import told
-    from improve_git.incumbent import Incumbent
 
-    main = Incumbent(pipeline, team, bench, display).measured()
     if certification.is_new(pipeline, main):
         display.say(told(certification.certify(pipeline, bench, main)))
 

@@ -128,6 +128,24 @@ class ProcessSandbox:
         return tree
 
 
+def read_pipes(
+    selector: selectors.BaseSelector, seconds: float
+) -> list[tuple[Stream, bytes]] | None:
+    """Read what came within so many seconds from pipes registered under their streams.
+
+    A pipe that has ended is unregistered; None once all have.
+    """
+    if not selector.get_map():
+        return None
+    chunks: list[tuple[Stream, bytes]] = []
+    for key, _ in selector.select(seconds):
+        if data := os.read(key.fd, _READ_BYTES):
+            chunks.append((key.data, data))
+        else:
+            selector.unregister(key.fileobj)
+    return chunks
+
+
 class Tree:
     """A child process and all its descendants."""
 
@@ -176,15 +194,7 @@ class Tree:
 
     def read(self, seconds: float) -> list[tuple[Stream, bytes]] | None:
         """See Child."""
-        if not self._selector.get_map():
-            return None
-        chunks: list[tuple[Stream, bytes]] = []
-        for key, _ in self._selector.select(seconds):
-            if data := os.read(key.fd, _READ_BYTES):
-                chunks.append((key.data, data))
-            else:
-                self._selector.unregister(key.fileobj)
-        return chunks
+        return read_pipes(self._selector, seconds)
 
     def excess(self) -> tuple[Status, str] | None:
         """Look at the tree now and then."""
