@@ -39,6 +39,18 @@ def test_what_is_written_is_read_to_the_byte(repo: Repository, text: str) -> Non
     assert sorted(repo.blobs(tree)) == ["a.txt", "b.txt", "c.txt"]
 
 
+def test_several_texts_are_read_at_once(repo: Repository) -> None:
+    tree = repo.write_tree("main", {"empty": "", "odd": "\xe9\r\n\udcff\nx missing\n"})
+    tip = repo.commit(tree, [], "odd", ALICE)
+    names = ["main:a.txt", "main:none", f"{tip}:empty", f"{tip}:odd", f"{tip}:", "main:b.txt"]
+    assert repo.texts(names) == ["one\n", "", "", "\xe9\r\n\udcff\nx missing\n", "", "two\n"]
+
+
+def test_a_message_with_a_control_character_is_one_commit(repo: Repository) -> None:
+    tip = repo.commit("main^{tree}", [], "One\n\nwith \x1e and\n\x1e\n", ALICE)
+    assert [(c.sha, c.subject) for c in repo.log(tip)] == [(tip, "One")]
+
+
 def test_the_users_index_is_not_touched_by_writing_a_tree(repo: Repository) -> None:
     (repo.folder / "a.txt").write_text("staged\n")
     repo.git("add", "a.txt")

@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sk
 
+from improve_git.figures import METRICS
+from improve_git.luck import luck_line
 from improve_git.resampling import RESAMPLED
-from improve_git.schema import METRICS
 from improve_git.significance import (
     Gain,
     Pair,
@@ -19,7 +20,6 @@ from improve_git.significance import (
     compare,
     flip_error,
     images_variance,
-    luck_line,
     seed_noise,
 )
 

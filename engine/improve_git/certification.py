@@ -13,18 +13,17 @@ import math
 from dataclasses import dataclass, replace
 
 from improve_git.errors import PipelineError
-from improve_git.gate import gain_text
+from improve_git.figures import METRICS, gain_text, score_text
 from improve_git.git import ENGINE, NO_COMMIT, Repository
 from improve_git.history import CERTIFICATIONS, CERTIFIED, certificates, read_history
 from improve_git.incumbent import Main
 from improve_git.measurement import Measurement, combine, evidence
 from improve_git.messages import compose
 from improve_git.pipeline import Pipeline, Snapshot
-from improve_git.schema import METRICS
 from improve_git.significance import Gain, Pair, compare, seed_noise
 from improve_git.trail import write_record
 from improve_git.trial import Bench
-from improve_git.words import failure, score_text
+from improve_git.words import failure
 
 BUDGET = 0.05  # chance that any certificate at all is wrong
 SEEDS = 3  # trainings a side

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from improve_git.schema import METRICS
+from improve_git.figures import METRICS, gain_text
 from improve_git.significance import (
     Gain,
     Pair,
@@ -21,9 +21,6 @@ from improve_git.significance import (
 Kind = Literal["merge", "reject", "measure"]
 
 SCREEN = 1000  # from the settings' seed to that of the first look, which no score is told over
-
-# Fractions of images or of classes: their differences are told in points.
-IN_POINTS = {"accuracy", "balanced_accuracy", "macro_f1"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ class Decision:
     seeds: tuple[int, ...] = ()  # that the candidate's score is told over; to measure: the next
     main_seeds: tuple[int, ...] = ()  # that main's score is told over
     confidence: float | None = None  # that the gain is above zero
-    luck: float | None = None  # what the gain varies by if there is no difference, see luck_line
+    luck: float | None = None  # what the gain varies by if there is no difference, see luck.py
 
 
 def decide(
@@ -111,13 +108,6 @@ def decide(
     if rule.name == "confirmed":
         return _confirmed(candidate, incumbent, rule, trail)
     raise ValueError(f"unknown rule: {rule.name}")
-
-
-def gain_text(metric: str, gain: float) -> str:
-    """Return a difference of two scores for people: ``+1.11 points``."""
-    if metric in IN_POINTS:
-        return f"{round(100 * gain, 2) + 0.0:+.2f} points"  # and never -0.00
-    return f"{round(gain, 4) + 0.0:+.4f}"
 
 
 def _improves(candidate: Evidence, incumbent: Evidence) -> Decision:

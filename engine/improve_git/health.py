@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from improve_git.errors import ImproveError
+from improve_git.figures import size_text
 from improve_git.messages import one_line
 from improve_git.pipeline import Pipeline
-from improve_git.words import size_text
 
 if TYPE_CHECKING:
     from improve_git.settings import LlmSettings, SandboxSettings, Settings

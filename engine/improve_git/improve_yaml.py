@@ -5,7 +5,8 @@ import re
 from dataclasses import asdict
 from typing import Any
 
-from improve_git.schema import CHOICES, LABEL_PRESERVING, METRICS, Settings
+from improve_git.figures import METRICS
+from improve_git.schema import CHOICES, LABEL_PRESERVING, Settings
 from improve_git.validation import check_values
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from improve_git.errors import DataError
-from improve_git.schema import METRICS
+from improve_git.figures import METRICS
 
 if TYPE_CHECKING:
     import numpy as np

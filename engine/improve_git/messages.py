@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 
 WIDTH = 72
-_TRAILER = re.compile(r"^([A-Za-z][A-Za-z0-9-]*): (.*)$")
+_TRAILER = re.compile(r"^([A-Za-z][A-Za-z0-9-]*): (.*)$", re.MULTILINE)
 _ITEM = re.compile(r"\n(?=\s*(?:[-*] |[A-Z][A-Za-z-]*: ))")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -17,7 +17,9 @@ def one_line(text: str, limit: int = 300) -> str:
     Control, format (bidirectional ones too) and line-separating characters become spaces, so that
     it can neither forge a trailer nor steer a terminal.
     """
-    visible = "".join(" " if unicodedata.category(c) in _INVISIBLE else c for c in text)
+    visible = text
+    if not text.isprintable():
+        visible = "".join(" " if unicodedata.category(c) in _INVISIBLE else c for c in text)
     flat = " ".join(visible.split())
     return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
 
@@ -44,11 +46,9 @@ def compose(subject: str, body: str, trailers: Mapping[str, object]) -> str:
 
 def trailers(message: str) -> dict[str, str]:
     """Return the trailers of a message's last paragraph; {} where that is no block of trailers."""
-    blocks = message.strip().split("\n\n")
-    if len(blocks) < 2:
-        return {}
-    matches = [_TRAILER.match(line) for line in blocks[-1].splitlines()]
-    return {match[1]: match[2] for match in matches if match} if all(matches) else {}
+    _, blank, last = message.strip().rpartition("\n\n")
+    found = _TRAILER.findall(last) if blank else []
+    return dict(found) if len(found) == len(last.splitlines()) else {}
 
 
 def _fill(item: str) -> str:

@@ -16,12 +16,12 @@ from typing import Any
 
 from improve_git.domain import COMPONENTS, Attempt, Component
 from improve_git.errors import ImproveError
-from improve_git.git import GitFailed, Repository
+from improve_git.figures import METRICS
+from improve_git.git import Repository
 from improve_git.history import History, Scored, certificates, read_history
 from improve_git.journal import run_under_way
-from improve_git.llm.desk import spend
+from improve_git.llm.ledger import spend
 from improve_git.pipeline import OWN_FILES, Pipeline
-from improve_git.schema import METRICS, BudgetSettings
 from improve_git.trail import changed_paths
 
 _LARGEST_SETTINGS = 1 << 20  # bytes of an improve.yaml that is looked at
@@ -103,16 +103,19 @@ def overview(pipeline: Pipeline) -> Overview:
         PipelineError, GitError: the repository cannot be read.
     """
     history = read_history(pipeline.repo)
-    blobs = pipeline.repo.blobs(history.tip)
-    settings = _settings(_text(pipeline.repo, blobs["improve.yaml"]))
+    names = [f"{history.tip}:{name}" for name in ("improve.yaml", "dataset.json")]
+    text, data_set = pipeline.repo.texts(names)
+    settings = _settings(text)
     comparable = [s for s in history.main if s.metric == history.metric and math.isfinite(s.score)]
     newest = comparable[-1] if comparable else None
     hand = [s for s in comparable if s.verdict == "measured" and s.main_score is not None]
-    changed = changed_paths(pipeline.repo, newest.commit, history.tip) if newest else []
+    changed = []
+    if newest and newest.commit != history.tip:
+        changed = changed_paths(pipeline.repo, newest.commit, history.tip)
     verdicts = Counter(attempt.verdict for attempt in history.decided)
     return Overview(
         pipeline=pipeline.repo.folder,
-        data=_data(_text(pipeline.repo, blobs["dataset.json"]), settings),
+        data=_data(data_set, settings),
         metric=newest.metric if newest else _metric(settings),
         tip=history.tip,
         main=newest,
@@ -133,13 +136,6 @@ def overview(pipeline: Pipeline) -> Overview:
             *_edits(pipeline.repo),
         ),
     )
-
-
-def _text(repo: Repository, blob: str) -> str:
-    try:
-        return repo.read_blob(blob)
-    except GitFailed:
-        return ""
 
 
 def _settings(text: str) -> dict[str, Any]:
@@ -208,19 +204,18 @@ def _luck(history: History) -> float | None:
     fine = [error for error in errors if math.isfinite(error) and error > 0]
     if not fine:
         return None
-    from improve_git.significance import luck_line
+    from improve_git.luck import luck_line
 
     return luck_line(fine)
 
 
 def _spent(pipeline: Pipeline, history: History, settings: dict[str, Any]) -> Spent:
-    events = pipeline.journal.events()
+    events = pipeline.journal.events("result", "asking", "asked", "failed-call")
     seconds = [event.get("seconds") for event in events if event["event"] == "result"]
     llm = spend(events)
-    iterations = _count(_setting(settings, "budget", "iterations"))
     return Spent(
         iterations=len(history.decided),
-        iterations_budget=BudgetSettings.iterations if iterations is None else iterations,
+        iterations_budget=_iterations(settings),
         hours=math.fsum(s for s in seconds if isinstance(s, int | float)) / 3600,
         hours_budget=_limit(settings, "hours"),
         tokens=llm.tokens,
@@ -228,6 +223,15 @@ def _spent(pipeline: Pipeline, history: History, settings: dict[str, Any]) -> Sp
         usd=None if llm.unpriced else llm.usd,
         usd_budget=_limit(settings, "usd"),
     )
+
+
+def _iterations(settings: dict[str, Any]) -> int:
+    told = _count(_setting(settings, "budget", "iterations"))
+    if told is None:
+        from improve_git.schema import BudgetSettings
+
+        return BudgetSettings.iterations
+    return told
 
 
 def _limit(settings: dict[str, Any], name: str) -> float | None:
@@ -247,8 +251,10 @@ def _unusable(pipeline: Pipeline, tip: str, is_new: bool) -> list[Wait]:
 
 def _landing(pipeline: Pipeline, tip: str) -> list[Wait]:
     """Say whether a merge waits for the user's edits; the next run tries it again."""
-    last = pipeline.journal.last("landing", "landed", "landing-dropped") or {}
-    landing = pipeline.journal.last("landing") or {}
+    events = pipeline.journal.events("landing", "landed", "landing-dropped")
+    last: dict[str, Any] = events[-1] if events else {}
+    landings = [event for event in events if event["event"] == "landing"]
+    landing: dict[str, Any] = landings[-1] if landings else {}
     old, new = landing.get("old"), landing.get("new")
     if last.get("event") in (None, "landed") or tip != old or not isinstance(new, str):
         return []

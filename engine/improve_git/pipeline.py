@@ -1,6 +1,5 @@
 """A pipeline on disk: its repository, its state folder, and what is scored of a commit of it."""
 
-import hashlib
 import json
 import os
 import shlex
@@ -41,6 +40,8 @@ class Snapshot:
 
     def key(self, image: str) -> str:
         """Return the name under which a result of this content in that environment is kept."""
+        import hashlib
+
         from improve_git.settings import scored
 
         content = {
@@ -80,17 +81,21 @@ class Pipeline:
         if top is None:
             raise PipelineError(f"{folder} is not a pipeline: no Git repository", fix)
         repo = Repository(top)
-        tip = repo.resolve(MAIN) or repo.resolve("refs/remotes/origin/main")
-        missing = [name for name in OWN_FILES if not tip or name not in repo.blobs(tip)]
-        if missing:
-            lacks = f"its main has no {missing[0]}" if tip else "it has no branch main"
+        tips = [MAIN, "refs/remotes/origin/main"]
+        names = ["refs/heads/improve", *(f"{tip}:{n}" for tip in tips for n in ("", *OWN_FILES))]
+        in_the_way, *found = repo.blob_names(names)
+        ours, theirs = found[: len(found) // 2], found[len(found) // 2 :]
+        tree, *files = ours if ours[0] else theirs
+        if not all(files):
+            missing = OWN_FILES[files.index("")]
+            lacks = f"its main has no {missing}" if tree else "it has no branch main"
             raise PipelineError(f"{top} is not a pipeline: {lacks}", fix)
         if repo.git("ls-files", "--", STATE):
             raise PipelineError(
                 f"{STATE} is under version control here, so whoever wrote it would be believed",
                 f"git rm -r --cached {STATE}, then look at it or delete it, and commit",
             )
-        if repo.resolve("refs/heads/improve"):
+        if in_the_way:
             raise PipelineError(
                 "a branch named improve is in the way of the attempts' branches improve/NNNN-...",
                 "rename it: git branch -m improve ANOTHER-NAME",
@@ -102,6 +107,8 @@ class Pipeline:
     @cached_property
     def label(self) -> str:
         """A short name of this pipeline, for marking its sandboxes."""
+        import hashlib
+
         return hashlib.sha256(str(self.state.resolve()).encode()).hexdigest()[:12]
 
     def main(self) -> str:

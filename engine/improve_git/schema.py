@@ -4,16 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from improve_git.domain import COMPONENTS
+from improve_git.figures import METRICS
 
-# metric -> whether a higher value is better
-METRICS: dict[str, bool] = {
-    "accuracy": True,
-    "balanced_accuracy": True,
-    "macro_f1": True,
-    "log_loss": False,
-    "roc_auc": True,
-    "quadratic_kappa": True,
-}
 CHOICES: dict[str, tuple[str, ...]] = {
     "llm": (
         "none",

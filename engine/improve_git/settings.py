@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from improve_git.errors import SettingsError
+from improve_git.figures import METRICS
 from improve_git.improve_yaml import improve_yaml
 from improve_git.schema import (
     CHOICES,
-    METRICS,
     AcceptSettings,
     AgentsSettings,
     BudgetSettings,

@@ -10,11 +10,10 @@ variance of a mean gain is the part of the images plus the part of the seeds.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
+from improve_git.figures import METRICS
 from improve_git.resampling import RESAMPLED
-from improve_git.schema import METRICS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 RESAMPLES = 400
-_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
@@ -198,26 +196,6 @@ def chance_of_passing(
     if spread == 0:
         return float(gain.value > 0 and gain.value >= needed)
     return float(ndtr((gain.value - needed) / math.sqrt(spread)))
-
-
-def luck_line(errors: Sequence[float], level: float = 0.95) -> float:
-    """Return the largest gain that as many candidates without any merit would show by chance.
-
-    Under no difference each image's paired difference could as well have the other sign (the
-    sign-flip test; Fisher, "The Design of Experiments", 1935, section 21). ``errors`` holds for
-    each candidate the standard deviation of its gain under all such flips (see ``flip_error``);
-    where the noise between seeds is known, it is added, since all images share a seed's shift.
-    A sum over many flipped images is normal, so the ``level`` quantile of the best of them all is
-    where the product of their distribution functions reaches ``level``.
-    """
-    if not errors:
-        return 0.0
-    low, high = 0.0, 10 * max(errors)
-    for _ in range(60):
-        middle = (low + high) / 2
-        below = math.prod(_NORMAL.cdf(middle / error) for error in errors)
-        low, high = (middle, high) if below < level else (low, middle)
-    return high
 
 
 def flip_error(pair: Pair) -> float:

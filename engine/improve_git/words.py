@@ -5,40 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from improve_git.domain import Attempt, Outcome, Verdict
-from improve_git.gate import Rule, gain_text
-from improve_git.history import TITLES
+from improve_git.figures import METRICS, duration, gain_text, score_text
+from improve_git.gate import Rule
 from improve_git.messages import one_line
 from improve_git.pipeline import Snapshot
-from improve_git.schema import METRICS
-
-
-def score_text(metric: str, score: float) -> str:
-    """Return a metric with its value: ``accuracy 0.9139``."""
-    return f"{metric_text(metric)} {score:.4f}"
-
-
-def size_text(size: float) -> str:
-    """Return a number of bytes in the unit that suits it: ``12 MiB``."""
-    return f"{size / 2**20:,.0f} MiB" if size >= 2**20 else f"{max(1, size / 2**10):.0f} KiB"
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the unit that suits it: ``40 seconds``, ``6.5 minutes``, ``3.2 hours``."""
-    for unit, length in (("hours", 3600), ("minutes", 60)):
-        if seconds >= 1.5 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} seconds"
-
-
-def metric_text(metric: str) -> str:
-    """Return a metric's name as it stands in a sentence: ``macro-F1``."""
-    title = TITLES[metric]
-    return (
-        title.lower()
-        .replace("-", " ")
-        .replace("macro f1", "macro-F1")
-        .replace("roc auc", "ROC-AUC")
-    )
 
 
 def failure(measured: dict[str, Any]) -> str:

@@ -5,20 +5,7 @@ from example_trail import data_set, measurement
 
 from improve_git.pipeline import Snapshot
 from improve_git.schema import Settings
-from improve_git.words import duration, outlook, size_text, worse_main
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(0, "0 seconds"), (45, "45 seconds"), (95, "1.6 minutes"), (360, "6.0 minutes"),
-     (5000, "83.3 minutes"), (9000, "2.5 hours")],
-)  # fmt: skip
-def test_a_time_has_the_unit_that_suits_it(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
-
-
-def test_no_size_is_nothing() -> None:
-    assert [size_text(n) for n in (10, 3000, 5 << 20)] == ["1 KiB", "3 KiB", "5 MiB"]
+from improve_git.words import outlook, worse_main
 
 
 @pytest.mark.parametrize(("score", "chance"), [(0.4, True), (0.5, True), (0.6, False)])

@@ -13,8 +13,9 @@ from listening import Listening, request
 from improve_git.domain import Role
 from improve_git.errors import BudgetSpent, LlmError
 from improve_git.journal import Journal
-from improve_git.llm.base import MaybeCharged, NotCharged, Reply, Request, Spend
-from improve_git.llm.desk import Desk, spend
+from improve_git.llm.base import MaybeCharged, NotCharged, Reply, Request
+from improve_git.llm.desk import Desk
+from improve_git.llm.ledger import Spend, spend
 from improve_git.llm.transcripts import Transcripts, prompt_hash
 from improve_git.schema import BudgetSettings
 
@@ -71,8 +72,8 @@ class Office:
         budgeted = BudgetSettings(**budget)
         return Desk(self.backend, self.transcripts, self.journal, budgeted, self.observer)
 
-    def told(self, kind: str | None = None) -> list[dict[str, Any]]:
-        return [{k: v for k, v in e.items() if k != "time"} for e in self.journal.events(kind)]
+    def told(self, *kinds: str) -> list[dict[str, Any]]:
+        return [{k: v for k, v in e.items() if k != "time"} for e in self.journal.events(*kinds)]
 
     def spent(self, iteration: int | None = None) -> Spend:
         return spend(self.journal.events(), iteration)

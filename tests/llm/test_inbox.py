@@ -7,9 +7,10 @@ import pytest
 from listening import Listening, answer, reader, request, soon, wait_for
 
 from improve_git.journal import Journal
-from improve_git.llm.base import NotCharged, Spend
-from improve_git.llm.desk import Desk, spend
+from improve_git.llm.base import NotCharged
+from improve_git.llm.desk import Desk
 from improve_git.llm.inbox import Inbox
+from improve_git.llm.ledger import Spend, spend
 from improve_git.llm.reckoning import MAX_REPLY, prompt_tokens
 from improve_git.llm.transcripts import Transcripts
 from improve_git.schema import BudgetSettings

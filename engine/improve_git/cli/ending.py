@@ -7,12 +7,8 @@ SIGHUP or because the terminal has gone.
 
 import errno
 import os
-import shutil
 import signal
 import sys
-import tempfile
-import textwrap
-import traceback
 from types import FrameType
 
 from improve_git import __version__
@@ -79,6 +75,9 @@ def _wrapped(text: str) -> str:
     """Return last words whose first line, if no command, breaks between words on a terminal."""
     first, *rest = text.split("\n")
     if sys.stderr and sys.stderr.isatty() and "improve-git " not in first:  # None: closed
+        import shutil
+        import textwrap
+
         width = shutil.get_terminal_size().columns
         first = textwrap.fill(first, width, break_long_words=False, break_on_hyphens=False)
     return "\n".join([first, *rest])
@@ -124,6 +123,9 @@ def _write_nowhere() -> None:
 
 
 def _write_log(error: BaseException) -> str:
+    import tempfile
+    import traceback
+
     head = f"improve-git {__version__}, Python {sys.version}\n{' '.join(sys.argv)}\n\n"
     text = head + "".join(traceback.format_exception(error))
     try:

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.text import Text
 
 from improve_git.cli.options import as_json, in_pipeline, typed
-from improve_git.cli.screen import VERDICTS, clean, columns, console, print_json
+from improve_git.cli.screen import VERDICTS, Screen, Styled, clean, columns, print_json
 from improve_git.domain import Attempt
-from improve_git.gate import gain_text
+from improve_git.figures import gain_text
 from improve_git.history import ByHand, read_history
 from improve_git.pipeline import Pipeline
 from improve_git.story import Row, story
@@ -34,20 +33,19 @@ def command(folder: Path, json_: bool) -> None:
     if json_:
         print_json([_plain(row, metric) for row, metric in told])
     elif told:
-        columns(console(), [_line(row, metric) for row, metric in told], right=(3, 4))
+        columns(Screen(), [_line(row, metric) for row, metric in told], right=(3, 4))
     else:
-        console().print(f"nothing has been measured yet: {typed('run', repo.folder)}",
-                        soft_wrap=True)  # fmt: skip
+        Screen().line([Styled(f"nothing has been measured yet: {typed('run', repo.folder)}", "")])
 
 
-def _line(row: Row, metric: str) -> tuple[str | Text, ...]:
+def _line(row: Row, metric: str) -> tuple[str | Styled, ...]:
     if isinstance(row, ByHand):
         return row.commit[:7], "", "by hand", "", "", clean(row.subject)
     score = "" if row.score is None else f"{row.score:.4f}"
     gained = row.score is not None and row.main_score is not None
     gain = gain_text(metric, row.score - row.main_score) if gained else ""  # type: ignore[operator]
     verdict = clean(row.verdict or "open", 20)
-    shown = Text(verdict, style=VERDICTS.get(verdict, ""))
+    shown = Styled(verdict, VERDICTS.get(verdict, ""))
     if not isinstance(row, Attempt):
         what = clean(row.subject.rpartition(",")[0] or row.subject)
         return row.commit[:7], "", shown, score, gain, what

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from improve_git.creation import Plan
 from improve_git.domain import PARTS
-from improve_git.words import size_text
+from improve_git.figures import size_text
 
 _LAYOUTS = {
     "class-folders": "one folder a class",

@@ -89,9 +89,9 @@ def _estimate(pipeline: "Pipeline", settings: "Settings") -> None:
     from improve_git.cli.display import Display
     from improve_git.cli.screen import columns, console
     from improve_git.estimate import estimate
+    from improve_git.figures import duration
     from improve_git.llm.select import open_llm
     from improve_git.teams.agents.team import Agents
-    from improve_git.words import duration
 
     llm = open_llm(settings, pipeline.journal, pipeline.state, Display())
     sheet = _sheet(pipeline, settings)

@@ -19,10 +19,9 @@ from improve_git.cli.screen import (
     print_json,
     visible,
 )
-from improve_git.gate import gain_text
+from improve_git.figures import gain_text, score_text
 from improve_git.history import FETCH_NOTES, read_history
 from improve_git.pipeline import Pipeline
-from improve_git.words import score_text
 
 MOST_CLASSES = 12
 MOST_EPOCHS = 12

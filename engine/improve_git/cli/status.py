@@ -5,15 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from improve_git.cli.options import as_json, in_pipeline, typed
-from improve_git.cli.screen import clean, columns, console, print_json
-from improve_git.gate import gain_text
+from improve_git.cli.screen import Screen, Styled, clean, columns, print_json
+from improve_git.figures import METRICS, gain_text, metric_text, score_text
 from improve_git.overview import Overview, overview
 from improve_git.pipeline import Pipeline
-from improve_git.schema import METRICS
-from improve_git.words import metric_text, score_text
 
 
 @click.command("status")
@@ -32,10 +29,10 @@ def command(folder: Path, json_: bool) -> None:
     if json_:
         print_json(_plain(found))
     else:
-        _show(console(), found)
+        _show(Screen(), found)
 
 
-def _show(screen: Console, found: Overview) -> None:
+def _show(screen: Screen, found: Overview) -> None:
     screen.print(_headline(found))
     screen.print()
     columns(screen, [*_scores(found), *_spend(found)])
@@ -52,7 +49,8 @@ def _show(screen: Console, found: Overview) -> None:
     if found.by_hand is not None:
         shares.append(("  by hand", "", "", _gain(found, found.by_hand)))
     if shares:
-        screen.print("\nbrought to main")
+        screen.print()
+        screen.print("brought to main")
         columns(screen, shares, right=(1, 2, 3))
     screen.print()
     if found.open:
@@ -63,9 +61,9 @@ def _show(screen: Console, found: Overview) -> None:
     for wait in found.waits:
         screen.print(f"waits for you: {clean(wait.what, 1000)}")
         if wait.fix:
-            screen.print(f"  fix: {wait.fix}", soft_wrap=True)
+            screen.line([Styled(f"  fix: {wait.fix}", "")])
     if not (found.run or found.waits):
-        screen.print(f"next: {typed('run', found.pipeline)}", soft_wrap=True)
+        screen.line([Styled(f"next: {typed('run', found.pipeline)}", "")])
 
 
 def _headline(found: Overview) -> str:

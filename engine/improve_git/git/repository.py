@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from improve_git.git import process
 from improve_git.git.process import GitFailed, Person
@@ -19,9 +19,8 @@ _QUIET = [
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Commit:
-    """A commit as the log tells it."""
+class Commit(NamedTuple):
+    """A commit as the log tells it. A long log has thousands, so it is made of little."""
 
     sha: str
     parents: tuple[str, ...]
@@ -47,13 +46,12 @@ def top_level(folder: Path) -> Path | None:
         GitError: Git refuses to look (for instance safe.directory).
     """
     try:
-        look = Repository(folder).git
-        git_dir = look("rev-parse", "--absolute-git-dir")
-        inside = look("rev-parse", "--is-inside-work-tree") == "true"
-        return Path(look("rev-parse", "--show-toplevel") if inside else git_dir)
+        return Path(Repository(folder).git("rev-parse", "--show-toplevel"))
     except GitFailed as error:
         if "not a git repository" in error.stderr:
             return None
+        if "must be run in a work tree" in error.stderr:
+            return Path(Repository(folder).git("rev-parse", "--absolute-git-dir"))
         raise
 
 
@@ -114,17 +112,17 @@ class Repository:
 
     def log(self, *arguments: str) -> list[Commit]:
         """Return commits, newest first, as `git log ARGUMENTS` finds them."""
-        form = "%H%x00%P%x00%T%x00%an%x00%ae%x00%aI%x00%B%x1e"
-        said = self.git("log", f"--format={form}", "--no-show-signature", "--encoding=UTF-8",
+        form = "%H%x00%P%x00%T%x00%an%x00%ae%x00%aI%x00%B"
+        said = self.git("log", "-z", f"--format={form}", "--no-show-signature", "--encoding=UTF-8",
                         *arguments)  # fmt: skip
+        columns = [iter(said.split("\0"))] * 7
+        people: dict[tuple[str, str], Person] = {}  # thousands of commits are by a few
         commits = []
-        for chunk in said.split("\x1e"):
-            fields = chunk.lstrip("\n").split("\0", 6)
-            if len(fields) == 7:
-                sha, parents, tree, name, email, date, message = fields
-                commits.append(
-                    Commit(sha, tuple(parents.split()), tree, Person(name, email), date, message)
-                )
+        for sha, parents, tree, name, email, date, message in zip(*columns, strict=False):
+            author = people.get((name, email))
+            if author is None:
+                author = people[name, email] = Person(name, email)
+            commits.append(Commit(sha, tuple(parents.split()), tree, author, date, message))
         return commits
 
     def blobs(self, rev: str) -> dict[str, str]:
@@ -147,12 +145,26 @@ class Repository:
         return text.decode("utf-8", "surrogateescape")
 
     def blob_names(self, names: Sequence[str]) -> list[str]:
-        """Return the blob that each ``REV:PATH`` names, empty where there is none."""
+        """Return the object that each ``REV:PATH`` or revision names, empty where there is none."""
         if not names:
             return []
         asked = "".join(f"{name}\n" for name in names).encode()
         said = self.git("cat-file", "--batch-check=%(objectname)", stdin=asked)
         return [line if " " not in line else "" for line in said.splitlines()]
+
+    def texts(self, names: Sequence[str]) -> list[str]:
+        """Return the text of the blob that each ``REV:PATH`` names, empty where there is none."""
+        asked = "".join(f"{name}\n" for name in names).encode()
+        said = process.execute(_QUIET, ["cat-file", "--batch"], self.folder, asked)
+        found = []
+        for _ in names:
+            head, _, said = said.partition(b"\n")
+            _, kind, *size = head.split(b" ")  # or NAME "missing"
+            end = int(size[0]) if size else 0
+            text = said[:end] if kind == b"blob" else b""
+            found.append(text.decode("utf-8", "surrogateescape"))
+            said = said[end + 1 :] if size else said
+        return found
 
     def is_ancestor(self, old: str, new: str) -> bool:
         """Say whether ``old`` is reachable from ``new``."""
@@ -179,6 +191,8 @@ class Repository:
         """Say whether a listed folder is still a work tree of this repository, not its ruin."""
         if not (folder / ".git").exists():
             return False
+        if folder == self.folder:
+            return True
         with suppress(GitFailed):
             return Repository(folder).common_dir().resolve() == self.common_dir().resolve()
         return False

@@ -46,16 +46,6 @@ class Reply:
     estimated: bool = False  # the provider told no tokens, so they are reckoned
 
 
-@dataclass(frozen=True)
-class Spend:
-    """Tokens and money. ``usd`` leaves unknown prices out: ``unpriced`` counts those calls."""
-
-    tokens: int = 0
-    usd: float = 0.0
-    calls: int = 0
-    unpriced: int = 0
-
-
 class NotCharged(LlmError):
     """No answer, and certainly nothing to pay: the call was refused or reached nobody."""
 

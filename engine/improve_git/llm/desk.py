@@ -1,9 +1,8 @@
 """Where a team's questions go: secrets out, caps kept, every reply written down and paid once."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
 
 from improve_git.domain import Role
 from improve_git.errors import BudgetSpent, LlmError
@@ -17,8 +16,8 @@ from improve_git.llm.base import (
     Reply,
     Request,
     Several,
-    Spend,
 )
+from improve_git.llm.ledger import spend
 from improve_git.llm.secrets import scrub
 from improve_git.llm.transcripts import Damaged, Transcript, Transcripts, call_key, prompt_hash
 from improve_git.observer import Observer
@@ -195,35 +194,6 @@ def _times_charged(error: BaseException, free: bool) -> int | None:
     if isinstance(error, MaybeCharged):
         return error.times
     return 1 if isinstance(error, LlmError) else None
-
-
-def spend(events: Iterable[Mapping[str, Any]], iteration: int | None = None) -> Spend:
-    """Return what calls have taken, by the journal's events; of one iteration or (None) of all.
-
-    A call that was begun and never ended counts with its worst case. A call that was refused
-    counts nothing.
-    """
-    begun: dict[str, list[Mapping[str, Any]]] = {}
-    ended: list[Mapping[str, Any]] = []
-    for event in events:
-        if iteration not in (None, event.get("iteration")):
-            continue
-        key = str(event.get("call"))
-        if event.get("event") == "asking":
-            begun.setdefault(key, []).append(event)
-        elif event.get("event") in ("asked", "failed-call"):
-            if begun.get(key):
-                begun[key].pop()
-            ended.append(event)
-    counted = [*ended, *(event for calls in begun.values() for event in calls)]
-    counted = [event for event in counted if event["event"] != "failed-call" or event["tokens"]]
-    prices = [event["usd"] for event in counted]
-    return Spend(
-        tokens=sum(event["tokens"] for event in counted),
-        usd=sum(price for price in prices if price is not None),
-        calls=len(counted),
-        unpriced=prices.count(None),
-    )
 
 
 def _round_up(tokens: int) -> int:

@@ -16,8 +16,8 @@ from cases import (
 )
 
 from improve_git.domain import FILES, ROLES, Assignment, Context, Machine, Outcome, Weights
+from improve_git.figures import METRICS
 from improve_git.llm.reckoning import tokens as tokens_of
-from improve_git.schema import METRICS
 from improve_git.teams.agents import asking
 
 TOKENS = 4000  # of the history

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from improve_git.domain import Attempt, Context
-from improve_git.gate import IN_POINTS
+from improve_git.figures import IN_POINTS
 from improve_git.judge import smallest_gain, standard_error
 
 FEWEST_IN_STEP = 3  # images: no step is so fine that a score could be read off it
