@@ -1,7 +1,6 @@
 """One iteration in full, as plain data: what was asked, written, measured and decided.
 
-Read from commits and from the record (a Git note's blob), which a clone may lack and which may
-come from anywhere: whatever in it is not as expected counts as absent.
+Read from commits and from the record (a Git note's blob), which a clone may lack.
 """
 
 import json
@@ -11,12 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from improve_git import recorded
+from improve_git.changes import ends, patch
 from improve_git.domain import Attempt
-from improve_git.errors import PipelineError
 from improve_git.git import Commit, GitFailed, Repository
-from improve_git.history import ByHand, History, Scored, read_record
+from improve_git.history import History, Scored, read_record
 from improve_git.messages import trailers
-from improve_git.story import story
+from improve_git.story import find_row
 from improve_git.trail import author
 
 MOST_DETAIL = 20  # lines
@@ -30,6 +30,25 @@ class ClassChange:
     images: int
     recall: float
     before: float | None  # main's recall at that time
+
+
+@dataclass(frozen=True)
+class SeedScore:
+    """What a seed brought; None: it was not trained with it."""
+
+    seed: int
+    score: float | None
+    main_score: float | None
+    counted: bool  # False: a first look, which is in no mean
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an iteration took, as far as it is told."""
+
+    train_seconds: tuple[float, ...]  # of each training that the score is told over
+    tokens: int | None  # of language models; None: none were asked
+    usd: float | None  # None: nothing, or a price is unknown
 
 
 @dataclass(frozen=True)
@@ -55,67 +74,37 @@ class Account:
     commit: str  # of the verdict
     date: str
     diff: str
+    detail: str  # the end of what a failed training said
+    curve: tuple[dict[str, float], ...]  # one dict an epoch
+    main_curve: tuple[dict[str, float], ...]  # main's at that time
+    classes: tuple[ClassChange, ...]
+    seeds: tuple[SeedScore, ...]
+    cost: Cost
     figures: dict[str, str]  # the verdict's trailers
     record: dict[str, Any] | None  # None: not at hand
-    classes: tuple[ClassChange, ...]
-
-    @property
-    def detail(self) -> str:
-        """The end of what a failed training said."""
-        detail = (self.record or {}).get("detail")
-        lines = detail.splitlines() if isinstance(detail, str) else []
-        return "\n".join(lines[-MOST_DETAIL:])
-
-    @property
-    def curve(self) -> list[dict[str, float]]:
-        """What the training reported, one dict of finite figures an epoch."""
-        return [row for row in _rows(self.record, "curve") if row]
 
 
 def find(repo: Repository, history: History, word: str) -> Account:
-    """Return the account of an iteration's number, of ``baseline`` (or 0), or of main's commit.
+    """Return the account of an iteration's number, of ``baseline`` (or 0), or of a commit.
 
     Raises:
         PipelineError: there is none; says which there are.
     """
-    for commit in history.by_hand:
-        if len(word) >= 7 and commit.commit.startswith(word):
-            raise PipelineError(
-                f"{word:.60} is a commit of yours: it has no verdict of its own",
-                f"git show {commit.commit[:10]}",
-            )
-    for row, metric in story(history):
-        if isinstance(row, ByHand):
-            continue
-        own = isinstance(row, Scored) and (
-            (row.verdict == "baseline" and word in ("0", "baseline"))
-            or (len(word) >= 7 and row.commit.startswith(word))
-        )
-        if own or (len(word) < 12 and word.isdecimal() and int(word) == row.number):
-            return _account(repo, history, row, metric)
-    numbers = [attempt.number for attempt in history.attempts]
-    there = [f"iterations {numbers[0]} to {numbers[-1]}"] if numbers else []
-    there += ["the baseline (show 0)"] if history.main else []
-    if not there:
-        raise PipelineError("nothing is measured yet", "improve-git run")
-    raise PipelineError(f"there is no iteration {word!r:.60}", f"name one of: {', '.join(there)}")
-
-
-def _account(repo: Repository, history: History, row: Attempt | Scored, metric: str) -> Account:
-    verdict = repo.log("-1", row.commit)[0]
-    said = trailers(verdict.message)
-    base, tip = _ends(repo, history, row, verdict)
+    row, metric = find_row(history, word)
+    commit = repo.log("-1", row.commit)[0]
+    said = trailers(commit.message) if row.verdict else {}
+    base, tip = ends(repo, history, row)
+    branch = commit.parents[1] if row.verdict == "merged" and len(commit.parents) == 2 else tip
     record = read_record(repo, said.get("Record"))
+    main = _main_at(repo, history, base)
     attempt = row if isinstance(row, Attempt) else None
-    path = []
-    if attempt and attempt.base:
-        path = repo.log("--first-parent", "--reverse", f"{attempt.base}..{tip}")
-    email = author(attempt.component, "").email if attempt else ""
-    written = [commit for commit in path if commit.author.email == email]
-    asked = path[0] if path else None
+    asked, written = _messages(repo, attempt, branch) if attempt else (None, [])
+    # Where the images are others, or divided otherwise, nothing compares.
+    before = read_record(repo, main.trailers.get("Record")) if main else None
+    before = before if _same_images(record, before) else None
     return Account(
         number=row.number,
-        title=f"{attempt.component}: {attempt.slug}" if attempt else verdict.subject,
+        title=f"{attempt.component}: {attempt.slug}" if attempt else commit.subject,
         verdict=row.verdict or "",
         reason=attempt.reason if attempt else "",
         metric=metric,
@@ -129,39 +118,30 @@ def _account(repo: Repository, history: History, row: Attempt | Scored, metric: 
         if written
         else "",
         author=written[-1].author.name if written else "",
-        repairs=tuple(commit.subject for commit in written[1:]),
+        repairs=tuple(one.subject for one in written[1:]),
         base=base,
-        tip=tip,
+        tip=branch,
         commit=row.commit,
         date=row.date,
-        # A merge is told by what it did to main, which may have moved in other files.
-        diff=_diff(repo, base, row.commit) if base else "",
-        figures=said if row.verdict else {},
+        diff=patch(repo, base, tip) if base else "",
+        detail=recorded.detail(record, MOST_DETAIL),
+        curve=tuple(recorded.curve(record)),
+        main_curve=tuple(recorded.curve(before)),
+        classes=_classes(_class_names(repo, row.commit), record, before),
+        seeds=_seeds(row, said, record, main if main and main.metric == metric else None),
+        cost=_cost(said, record),
+        figures=said,
         record=record,
-        classes=_classes(repo, history, row, record),
     )
 
 
-def _ends(
-    repo: Repository, history: History, row: Attempt | Scored, verdict: Commit
-) -> tuple[str, str]:
-    """Return the two commits between which the change lies."""
-    if isinstance(row, Scored):
-        # What the user did since main's score before; a baseline starts from nothing.
-        before = [s for s in history.main if s.commit != row.commit]
-        place = [s.commit for s in history.main].index(row.commit)
-        return (before[place - 1].commit if place else "", row.commit)
-    if row.verdict == "merged" and len(verdict.parents) == 2:
-        return verdict.parents[0], verdict.parents[1]
-    # Where main was merged into the branch, the change is what differs from that main.
-    return repo.merge_base(row.commit, history.tip) or row.base, row.commit
-
-
-def _diff(repo: Repository, base: str, tip: str) -> str:
-    """Return the change in Git's own form; nothing of the user's settings is run for it."""
-    with suppress(GitFailed):
-        return repo.git("diff", "--no-ext-diff", "--no-textconv", "--no-color", base, tip)
-    return ""
+def _messages(repo: Repository, attempt: Attempt, tip: str) -> tuple[Commit | None, list[Commit]]:
+    """Return the assignment and the engineer's commits, oldest first."""
+    path = []
+    if attempt.base:
+        path = repo.log("--first-parent", "--reverse", f"{attempt.base}..{tip}")
+    email = author(attempt.component, "").email
+    return (path[0] if path else None), [one for one in path if one.author.email == email]
 
 
 def _body(commit: Commit) -> str:
@@ -170,44 +150,36 @@ def _body(commit: Commit) -> str:
     return "\n\n".join(blocks[:-1] if trailers(commit.message) else blocks)
 
 
+def _main_at(repo: Repository, history: History, base: str) -> Scored | None:
+    """Return the score that main had at a commit: that of its newest verdict."""
+    if not base:
+        return None
+    scores = {scored.commit: scored for scored in history.main}
+    line = repo.git("rev-list", "--first-parent", base).splitlines()
+    return next((scores[commit] for commit in line if commit in scores), None)
+
+
+def _same_images(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+    return all((one or {}).get(key) == (other or {}).get(key) for key in ("dataset", "split"))
+
+
 def _classes(
-    repo: Repository, history: History, row: Attempt | Scored, record: Mapping[str, Any] | None
+    names: list[str], record: Mapping[str, Any] | None, main: Mapping[str, Any] | None
 ) -> tuple[ClassChange, ...]:
     """Return every class's recall, beside main's of that time where its record is at hand."""
-    now = _per_class(record)
-    if not now:
-        return ()
-    names = _class_names(repo, row.commit)
-    main = (record or {}).get("main_commit")
-    before = _per_class(_record_of_main(repo, history, main)) if isinstance(main, str) else []
+    now, before = recorded.recalls(record), recorded.recalls(main)
     if len(before) != len(now):
         before = [None] * len(now)
     return tuple(
         ClassChange(
             name=names[index] if index < len(names) else str(index),
-            images=int(one["support"]),
-            recall=one["recall"],
-            before=other["recall"] if other else None,
+            images=one[0],
+            recall=one[1],
+            before=other[1] if other else None,
         )
         for index, (one, other) in enumerate(zip(now, before, strict=True))
-        if one and one["support"]
+        if one and one[0]
     )
-
-
-def _record_of_main(repo: Repository, history: History, main: str) -> dict[str, Any] | None:
-    """Return the record of the score that main had at a commit: that of its newest verdict."""
-    if repo.resolve(main) is None:
-        return None
-    scores = {scored.commit: scored for scored in history.main}
-    line = repo.git("rev-list", "--first-parent", main).splitlines()
-    newest = next((scores[commit] for commit in line if commit in scores), None)
-    return read_record(repo, newest.trailers.get("Record")) if newest else None
-
-
-def _per_class(record: Mapping[str, Any] | None) -> list[dict[str, float] | None]:
-    judgement = (record or {}).get("judgement")
-    rows = _rows(judgement if isinstance(judgement, dict) else None, "per_class")
-    return [row if {"recall", "support"} <= row.keys() else None for row in rows]
 
 
 def _class_names(repo: Repository, commit: str) -> list[str]:
@@ -218,18 +190,46 @@ def _class_names(repo: Repository, commit: str) -> list[str]:
     return []
 
 
-def _rows(content: Mapping[str, Any] | None, key: str) -> list[dict[str, float]]:
-    rows = (content or {}).get(key)
-    found = rows if isinstance(rows, list) else []
-    return [_figures(row) if isinstance(row, dict) else {} for row in found]
+def _seeds(
+    row: Attempt | Scored,
+    said: Mapping[str, str],
+    record: Mapping[str, Any] | None,
+    main: Scored | None,
+) -> tuple[SeedScore, ...]:
+    """Return the scores by seed, beside main's of that time; a first look's seed is among them."""
+    looks, ours = recorded.looks(record), _by_seed(said, row)
+    theirs = _by_seed(main.trailers, main) if main else {}
+    return tuple(
+        SeedScore(
+            seed=seed,
+            score=ours.get(seed, looks.get(seed)),
+            main_score=theirs.get(seed),
+            counted=seed in ours or seed in theirs,
+        )
+        for seed in dict.fromkeys([*looks, *ours, *theirs])
+    )
 
 
-def _figures(row: Mapping[str, Any]) -> dict[str, float]:
-    return {
-        str(key): float(value)
-        for key, value in row.items()
-        if isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) < 2**1000  # an int of any size can stand in JSON
-        and math.isfinite(value)
-    }
+def _by_seed(said: Mapping[str, str], row: Attempt | Scored) -> dict[int, float]:
+    seeds = [seed for seed in said.get("Seeds", "").split(",") if seed.isdecimal()]
+    scores = row.seed_scores or (() if row.score is None else (row.score,))
+    told = zip(seeds, scores, strict=True) if len(seeds) == len(scores) else ()
+    return {int(seed): score for seed, score in told if len(seed) < 20 and math.isfinite(score)}
+
+
+def _cost(said: Mapping[str, str], record: Mapping[str, Any] | None) -> Cost:
+    seconds = recorded.train_seconds(record) or _figures(said, "Train-Seconds")
+    tokens, usd = _figures(said, "LLM-Tokens"), _figures(said, "LLM-Cost-USD")
+    return Cost(
+        train_seconds=tuple(seconds),
+        tokens=int(tokens[0]) if tokens else None,
+        usd=usd[0] if usd else None,
+    )
+
+
+def _figures(said: Mapping[str, str], key: str) -> list[float]:
+    """Return the figure of a trailer in a list; [] where there is none."""
+    with suppress(KeyError, ValueError):
+        figure = float(said[key])
+        return [figure] if math.isfinite(figure) else []
+    return []

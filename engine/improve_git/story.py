@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from improve_git.domain import Attempt
+from improve_git.errors import PipelineError
 from improve_git.history import ByHand, History, Scored
 
 Row = Attempt | Scored | ByHand
@@ -39,6 +40,35 @@ def story(history: History) -> list[tuple[Row, str]]:
             metric = merged.get(row.number, metric)
         told.append((row, metric))
     return told
+
+
+def find_row(history: History, word: str) -> tuple[Attempt | Scored, str]:
+    """Return what an iteration's number, ``baseline`` (or 0) or a verdict's commit names.
+
+    With it comes the metric of its scores.
+
+    Raises:
+        PipelineError: there is none; says which there are.
+    """
+    for commit in history.by_hand:
+        if len(word) >= 7 and commit.commit.startswith(word):
+            raise PipelineError(
+                f"{word:.60} is a commit of yours: it has no verdict of its own",
+                f"git show {commit.commit[:10]}",
+            )
+    for row, metric in story(history):
+        if isinstance(row, ByHand):
+            continue
+        first = row.verdict == "baseline" and word in ("0", "baseline")
+        named = len(word) >= 7 and row.commit.startswith(word)
+        if first or named or (len(word) < 12 and word.isdecimal() and int(word) == row.number):
+            return row, metric
+    numbers = [attempt.number for attempt in history.attempts]
+    there = [f"iterations {numbers[0]} to {numbers[-1]}"] if numbers else []
+    there += ["the baseline (0)"] if history.main else []
+    if not there:
+        raise PipelineError("nothing is measured yet", "improve-git run")
+    raise PipelineError(f"there is no iteration {word!r:.60}", f"name one of: {', '.join(there)}")
 
 
 def _place(row: Row, dates: Mapping[str, datetime]) -> tuple[datetime, int]:

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from command_line import Call
@@ -9,7 +10,9 @@ from improve_git import trail
 from improve_git.account import Account, find
 from improve_git.cli import show
 from improve_git.domain import Attempt, Rewrite
-from improve_git.history import branch_of, read_history
+from improve_git.git import Repository
+from improve_git.history import FETCH_NOTES, branch_of, read_history
+from improve_git.measurement import combine
 from improve_git.messages import compose
 
 
@@ -53,23 +56,32 @@ index {blobs[0]}..{blobs[1]} 100644
 -STRENGTH = 1
 +STRENGTH = 2
 
-learning curve, 3 epochs
-  epoch  tune_accuracy    loss
-      0              0       1
-      1           0.25     0.5
-      2            0.5  0.3333
+learning curve, 3 epochs, main's 3
+  epoch  tune_accuracy  main    loss    main
+      0              0     0       1       1
+      1           0.25  0.25     0.5     0.5
+      2            0.5   0.5  0.3333  0.3333
+
+  tune_accuracy  ▁▅█  0 to 0.5
+  main           ▁▅█  0 to 0.5
 
 by class, on val
   class  images  recall    main         change
   cat         5  1.0000  1.0000   +0.00 points
   dog         5  0.4000  0.0000  +40.00 points
 
+by seed, on val: search estimates
+  seed   score    main         change
+     0  0.7000  0.5000  +20.00 points
+
+cost
+  12.5 seconds of training
+
 figures
   Branch         improve/0001-model-wider
   Val-Accuracy   0.7
   Main-Accuracy  0.5
   Seeds          0
-  Train-Seconds  12.5
   Sandbox        process
   Image          python-3.11/torch-2.15.0
   Dataset        {data_set[:62]}…
@@ -99,7 +111,7 @@ def test_the_git_commands_show_the_same(example: ExampleTrail, call: Call) -> No
         lines = said.partition("the same with Git\n")[2].splitlines()
         shown = [example.repo.git(*line.split()[1:]) for line in lines]
         found = account(example, number)
-        assert found.diff.partition("\n+++")[2] in shown[0]
+        assert found.diff.partition("\n+++")[2].rstrip() in shown[0]
         assert json.loads(shown[2]) == found.record
 
 
@@ -172,7 +184,7 @@ def test_an_unknown_number_names_those_there_are(
 ) -> None:  # fmt: skip
     said = call("show", "-C", example.repo.folder, "--", word)
     assert said.code == 1
-    assert said.err.endswith("  fix: name one of: iterations 1 to 5, the baseline (show 0)\n")
+    assert said.err.endswith("  fix: name one of: iterations 1 to 5, the baseline (0)\n")
 
 
 HOSTILE = [
@@ -209,7 +221,13 @@ def test_what_tells_most_of_a_curve_comes_first(example: ExampleTrail, call: Cal
     ]
     example.attempt("model", "deeper", "merged", measurement(0.9, curve=curve))
     lines = call("show", "6", "-C", example.repo.folder).out.splitlines()
-    head = lines[lines.index("learning curve, 3 epochs") + 1]
+    head = lines[lines.index("learning curve, 3 epochs, main's 3") + 1]
+    assert head.split() == [
+        *("epoch", "tune_accuracy", "main", "tune_loss", "main", "loss", "main")
+    ]
+    example.score_main("measured", measurement(0.9, dataset="another", curve=curve))
+    lines = call("show", example.pipeline.main()[:7], "-C", example.repo.folder).out.splitlines()
+    head = lines[lines.index("learning curve, 3 epochs") + 1]  # of other images none is beside it
     assert head.split() == ["epoch", "tune_accuracy", "tune_loss", "loss", "train_accuracy", "lr"]
 
 
@@ -219,8 +237,69 @@ def test_many_epochs_and_classes_fit_on_a_screen(example: ExampleTrail, call: Ca
     record = measurement(0.9, curve=curve) | {"judgement": {"per_class": classes}}
     example.attempt("model", "deeper", "merged", record)
     lines = call("show", "6", "-C", example.repo.folder).out.splitlines()
-    start = lines.index("learning curve, 300 epochs")
+    start = lines.index("learning curve, 300 epochs, main's 3")
     assert [line.split()[0] for line in lines[start + 1 : start + 14]] == [
         *("epoch", "0", "27", "54", "82", "109", "136", "163", "190", "217", "245", "272", "299")
     ]
     assert "by class, on val (38 that changed less left out)" in lines
+
+
+def test_a_curve_of_many_epochs_becomes_a_line_of_blocks(example: ExampleTrail, call: Call) -> None:
+    curve = [{"epoch": n, "tune_accuracy": n / 299} for n in range(300)]
+    example.attempt("train", "longer", "rejected", measurement(0.8, curve=curve))
+    said = call("show", "6", "-C", example.repo.folder).out
+    rise = "▁▁▁▂▂▂▂▂▂▃▃▃▃▃▄▄▄▄▄▄▅▅▅▅▅▅▆▆▆▆▆▇▇▇▇▇▇███"
+    assert f"\n  tune_accuracy  {rise}  0 to 1\n  main           ▁▃▅" in said
+
+
+def test_the_scores_of_several_seeds_and_of_a_first_look(example: ExampleTrail, call: Call) -> None:
+    def seeds(*scores: float, looks: list[list[float]] | None = None) -> dict[str, object]:
+        runs = [measurement(s, seeds=[seed]) for seed, s in enumerate(scores)]
+        mean = sum(scores) / len(scores)
+        more = {"looks": looks} if looks else {}
+        return combine(runs) | {"score": mean} | more
+
+    example.score_main("measured", seeds(0.5, 0.7))
+    example.attempt("train", "longer", "merged", seeds(0.6, 0.9, looks=[[1000, 0.7], [0, 0.6]]))
+    said = call("show", "6", "-C", example.repo.folder).out
+    assert (
+        said.partition("by seed, ")[2].partition("\n\nfigures")[0]
+        == """\
+on val: search estimates
+  seed   score    main         change
+  1000  0.7000                         a first look, not in the mean
+     0  0.6000  0.5000  +10.00 points
+     1  0.9000  0.7000  +20.00 points
+  mean  0.7500  0.6000  +15.00 points
+
+cost
+  25.0 seconds of training in 2 trainings"""
+    )
+    # The recalls are means over the seeds too.
+    assert "  cat         5  1.0000  1.0000   +0.00 points\n" in said
+    assert "  dog         5  0.5000  0.2000  +30.00 points\n" in said
+
+
+def test_tokens_and_dollars(example: ExampleTrail, call: Call) -> None:
+    llm = {"tokens": 12345, "cost_usd": None, "calls": []}
+    example.attempt("train", "longer", "rejected", measurement(0.8, llm=llm))
+    example.attempt("train", "slow", "rejected", measurement(0.8, llm=llm | {"cost_usd": 0.25}))
+    costs = [
+        call("show", number, "-C", example.repo.folder).out.partition("\ncost\n")[2].splitlines()[0]
+        for number in ("6", "7")
+    ]
+    assert costs == [
+        "  12.5 seconds of training, 12,345 tokens, price unknown",
+        "  12.5 seconds of training, 12,345 tokens, 0.2500 US dollars",
+    ]
+
+
+def test_a_clone_without_records_tells_what_commits_tell(
+    example: ExampleTrail, call: Call, tmp_path: Path
+) -> None:
+    Repository(tmp_path).git("clone", "-q", "--no-local", str(example.repo.folder), "clone")
+    said = call("show", "1", "-C", tmp_path / "clone").out
+    assert f"\nits record is not in this clone; fetch it:\n  {FETCH_NOTES}\n" in said
+    assert "  seed   score    main         change\n     0  0.7000  0.5000  +20.00 points\n" in said
+    assert "learning curve" not in said
+    assert "by class" not in said

@@ -24,6 +24,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "status": ("status", "where it stands: score, gain, spend, what waits for you"),
         "log": ("log", "the story, one line an iteration"),
         "show": ("show", "one iteration: assignment, diff, curve, reason"),
+        "diff": ("diff", "what an iteration changed, or the whole search"),
     },
     "Use": {
         "certify": ("certify", "is main truly better? on sealed images, with an error budget"),

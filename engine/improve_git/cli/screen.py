@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 VERDICTS = {"merged": "green", "rejected": "dim", "failed": "yellow", "baseline": "bold",
             "measured": "bold"}  # fmt: skip
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_BLOCKS = "▁▂▃▄▅▆▇█"
 _PIPE_WIDTH = 10_000  # a pipe has no edge; nothing is cut or wrapped there
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -111,6 +112,18 @@ def cut(text: str, width: int) -> str:
     from rich.cells import set_cell_size
 
     return set_cell_size(text, max(0, width - 1)).rstrip() + "…"
+
+
+def sparkline(values: Sequence[float], low: float, high: float, most: int) -> str:
+    """Return values as blocks between ``low`` and ``high``; of many, ``most`` evenly chosen."""
+    if len(values) > most:
+        step = (len(values) - 1) / (most - 1)
+        values = [values[round(index * step)] for index in range(most)]
+    top = len(_BLOCKS) - 1
+    # Halved, so that the range of finite figures is finite.
+    spread = high / 2 - low / 2
+    heights = [round(top * ((value / 2 - low / 2) / spread)) if spread else 0 for value in values]
+    return "".join(_BLOCKS[height] for height in heights)
 
 
 def clean(text: str, limit: int = 300) -> str:

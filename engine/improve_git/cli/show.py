@@ -1,15 +1,15 @@
 """improve-git show: one iteration in full."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.text import Text
 
-from improve_git.account import Account, ClassChange, find
+from improve_git.account import Account, ClassChange, Cost, find
+from improve_git.cli.curves import show_curves
+from improve_git.cli.diff import show_diff
 from improve_git.cli.options import as_json, in_pipeline
 from improve_git.cli.screen import (
     VERDICTS,
@@ -24,10 +24,9 @@ from improve_git.history import FETCH_NOTES, read_history
 from improve_git.pipeline import Pipeline
 
 MOST_CLASSES = 12
-MOST_EPOCHS = 12
-MOST_FIGURES = 5  # a training may report as many as it likes; a screen holds so many columns
-# Trailers that stand elsewhere on the screen, or say nothing to a reader.
-_TOLD = {"Iteration", "Component", "Verdict", "Reason", "Hypothesis", "Expected-Effect"}
+# Trailers that stand elsewhere on the screen.
+_TOLD = {"Iteration", "Component", "Verdict", "Reason", "Train-Seconds", "LLM-Tokens",
+         "LLM-Cost-USD", "Seed-Scores"}  # fmt: skip
 
 
 @click.command("show")
@@ -36,7 +35,7 @@ _TOLD = {"Iteration", "Component", "Verdict", "Reason", "Hypothesis", "Expected-
 @click.option("--prompts", is_flag=True, help="Show what the agents were asked and replied.")
 @click.argument("iteration", metavar="N")
 def command(folder: Path, iteration: str, json_: bool, prompts: bool) -> None:
-    """Show iteration N: assignment, verdict, figures, diff, learning curve, change by class.
+    """Show iteration N: assignment, diff, learning curve, change by class, reason, cost.
 
     N is an iteration's number, `baseline` (or 0), or a commit of main that log names.
 
@@ -71,9 +70,13 @@ def _show(screen: Console, found: Account) -> None:
     for repair in found.repairs:
         _paragraph(screen, "repair", repair)
     _paragraph(screen, "what went wrong", found.detail)
-    _diff(screen, found.diff)
-    _curve(screen, found.curve)
+    if found.diff:
+        screen.print()
+        show_diff(screen, found.diff)
+    show_curves(screen, found.curve, found.main_curve)
     _classes(screen, found)
+    _seeds(screen, found)
+    _cost(screen, found.cost)
     figures = [(key, clean(text)) for key, text in found.figures.items() if key not in _TOLD]
     if figures:
         screen.print("\nfigures")
@@ -121,53 +124,6 @@ def _paragraph(screen: Console, label: str, text: str) -> None:
             screen.print(Text("  " if part else "") + part)
 
 
-def _diff(screen: Console, diff: str) -> None:
-    if not diff:
-        return
-    screen.print()
-    text = visible(diff)
-    if screen.is_terminal:
-        syntax = Syntax("", "diff", theme="ansi_dark", background_color="default")
-        # Wrapped by the terminal alone, a line stays one and keeps its sign when it is copied.
-        screen.print(syntax.highlight(text), soft_wrap=True)
-    else:
-        screen.print(text, soft_wrap=True)
-
-
-def _curve(screen: Console, curve: Sequence[dict[str, float]]) -> None:
-    if not curve:
-        return
-    names = _most_telling(curve)[:MOST_FIGURES]
-    rows = [("epoch", *(clean(name, 16) for name in names))]
-    for place, row in _spread(curve):
-        epoch = f"{row.get('epoch', place):g}"
-        rows.append((epoch, *(f"{row[name]:.4g}" if name in row else "" for name in names)))
-    screen.print(f"\nlearning curve, {len(curve)} epochs")
-    columns(screen, rows, right=range(len(rows[0])), indent=2)
-
-
-def _most_telling(curve: Sequence[dict[str, float]]) -> list[str]:
-    """Return what was reported: of tune first, then losses, then of train, then what changes."""
-    names = [name for name in dict.fromkeys(key for row in curve for key in row) if name != "epoch"]
-
-    def place(name: str) -> int:
-        kinds = [name.startswith("tune"), "loss" in name, name.startswith("train")]
-        return kinds.index(True) if True in kinds else len(kinds)
-
-    others = place("")
-    told = [n for n in names if place(n) < others or len({row.get(n) for row in curve}) > 1]
-    return sorted(told, key=place)
-
-
-def _spread(curve: Sequence[dict[str, float]]) -> list[tuple[int, dict[str, float]]]:
-    """Return the first and last epoch and some evenly between."""
-    rows = list(enumerate(curve))
-    if len(rows) <= MOST_EPOCHS:
-        return rows
-    step = (len(rows) - 1) / (MOST_EPOCHS - 1)
-    return [rows[round(index * step)] for index in range(MOST_EPOCHS)]
-
-
 def _classes(screen: Console, found: Account) -> None:
     if not found.classes:
         return
@@ -184,6 +140,42 @@ def _classes(screen: Console, found: Account) -> None:
         rows.append(tuple(row))
     screen.print("\nby class, on val" + (f" ({left} that changed less left out)" if left else ""))
     columns(screen, rows, right=(1, 2, 3, 4), indent=2)
+
+
+def _seeds(screen: Console, found: Account) -> None:
+    if found.score is None:
+        return
+    rows = [_scores(found.metric, str(one.seed), one.score, one.main_score, one.counted)
+            for one in found.seeds]  # fmt: skip
+    if len(rows) > 1:
+        rows.append(_scores(found.metric, "mean", found.score, found.main_score))
+    compared = any(row[2] for row in rows)
+    head = ("seed", "score", *(("main", "change") if compared else ("", "")), "")
+    screen.print("\nby seed, on val" + ("" if found.number is None else ": search estimates"))
+    columns(screen, [head, *rows], right=(0, 1, 2, 3), indent=2)
+
+
+def _scores(
+    metric: str, name: str, score: float | None, main: float | None, counted: bool = True
+) -> tuple[str, ...]:
+    figures = ["" if one is None else f"{one:.4f}" for one in (score, main)]
+    change = ""
+    if score is not None and main is not None:
+        change = gain_text(metric, score - main)
+    return name, *figures, change, "" if counted else "a first look, not in the mean"
+
+
+def _cost(screen: Console, cost: Cost) -> None:
+    seconds = cost.train_seconds
+    told = []
+    if seconds:
+        trainings = f" in {len(seconds)} trainings" if len(seconds) > 1 else ""
+        told.append(f"{sum(seconds):,.1f} seconds of training{trainings}")
+    if cost.tokens is not None:
+        price = "price unknown" if cost.usd is None else f"{cost.usd:.4f} US dollars"
+        told += [f"{cost.tokens:,} tokens", price]
+    if told:
+        screen.print(f"\ncost\n  {', '.join(told)}")
 
 
 def _change(one: ClassChange) -> float:
