@@ -2,6 +2,8 @@
 
 import functools
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +46,23 @@ def no_docker() -> str:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("docker") and (reason := no_docker()):
         skip_docker(reason)
+
+
+# What tests of a whole pipeline share; imported late, for they import NumPy and Git.
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return two classes of 100 tiny images each; not to be changed."""
+    from worlds import make_photos
+
+    return make_photos(tmp_path_factory.mktemp("data") / "photos")
+
+
+@pytest.fixture(scope="module")
+def clock() -> Iterator[None]:
+    """Give each commit of the module's tests the second after the one before."""
+    from worlds import ticking_clock
+
+    with ticking_clock():
+        yield

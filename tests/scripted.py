@@ -80,6 +80,39 @@ class ScriptedSandbox:
         return 0
 
 
+class SeededSandbox(ScriptedSandbox):
+    """One in which a seed decides about an image, about luck, and about a crash.
+
+    It writes down what was trained with which seed, and the parts that were predicted.
+    """
+
+    def __init__(self, data_set: DataSet) -> None:
+        super().__init__(data_set)
+        self.jobs: list[tuple[str, int]] = []  # the text of the three files, the seed
+        self.parts: list[str] = []
+
+    def train(self, job: TrainJob, on_event: Callable[[dict[str, Any]], None]) -> Outcome:
+        text, seed = "".join(job.files.values()), job.spec["seed"]
+        self.jobs.append((text, seed))
+        if f"# crashes with seed {seed}\n" in text:
+            return Outcome("crashed", reason="as scripted", seconds=1.0, wall_seconds=1.0)
+        return super().train(job, on_event)
+
+    def predict(
+        self, job: PredictJob, on_event: Callable[[dict[str, Any]], None]
+    ) -> tuple[Outcome, np.ndarray | None]:
+        self.parts.append(job.pack.name)
+        outcome, logits = super().predict(job, on_event)
+        assert logits is not None
+        seed = job.spec["seed"]
+        flipped = [seed % len(logits)]  # one image in the seed's hands
+        if "# lucky" in job.files["train.py"] and seed == 1000:
+            wrong = np.flatnonzero(logits.argmax(axis=1) != self.labels)
+            flipped += list(wrong[: len(logits) // 5])
+        logits[flipped] = logits[flipped, ::-1]
+        return outcome, logits
+
+
 class ScriptedTeam:
     """Goes through a list of (component, slug, file) in order."""
 

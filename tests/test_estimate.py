@@ -1,6 +1,5 @@
 """What a run may take, reckoned beforehand: from prompts, and from the calls that were made."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,18 +9,14 @@ from improve_git.estimate import Estimate, estimate
 from improve_git.llm.base import Llm
 from improve_git.pipeline import Pipeline
 from improve_git.teams.agents.team import Agents
-from worlds import World, make_photos, make_world, ticking_clock
+from worlds import World, make_world
 
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[None]:
-    with ticking_clock():
-        yield
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return make_world(make_photos(tmp_path / "photos"), tmp_path / "pipeline", [])
+def world(photos: Path, tmp_path: Path) -> World:
+    return make_world(photos, tmp_path / "pipeline", [])
 
 
 def reckon(world: World, llm: Llm | None, iterations: int = 10) -> Estimate:

@@ -1,22 +1,17 @@
 """`accept=confirmed` on the real loop: which seeds are trained, and what the trail says of them."""
 
 import re
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from improve_git.domain import Outcome
 from improve_git.estimate import estimate
 from improve_git.history import read_history, read_record
 from improve_git.messages import trailers
 from improve_git.overview import overview
-from improve_git.sandboxes.base import PredictJob, TrainJob
-from scripted import ScriptedSandbox, source
-from worlds import World, make_photos, make_world, ticking_clock
+from scripted import SeededSandbox, source
+from worlds import World, make_world
 
 RULE = ("accept=confirmed", "accept.seeds=3", "accept.confidence=0.9")
 BETTER = source("model", 0.4)  # 20 points
@@ -26,53 +21,16 @@ CRASH = source("data", 0.9, "\n# crashes with seed 1\n")
 NEVER = source("train", 0.9, "\n# crashed\n")
 
 
-class SeededSandbox(ScriptedSandbox):
-    """A scripted sandbox in which a seed decides about a few images, and who is lucky."""
-
-    def __init__(self, inner: ScriptedSandbox) -> None:
-        self.__dict__ = inner.__dict__
-        self.jobs: list[tuple[str, int]] = []  # the text of the three files, the seed
-
-    def train(self, job: TrainJob, on_event: Callable[[dict[str, Any]], None]) -> Outcome:
-        text, seed = "".join(job.files.values()), job.spec["seed"]
-        self.jobs.append((text, seed))
-        if "# crashes with seed 1\n" in text and seed == 1:
-            return Outcome("crashed", reason="as scripted", seconds=1.0, wall_seconds=1.0)
-        return super().train(job, on_event)
-
-    def predict(
-        self, job: PredictJob, on_event: Callable[[dict[str, Any]], None]
-    ) -> tuple[Outcome, np.ndarray | None]:
-        outcome, logits = super().predict(job, on_event)
-        assert logits is not None
-        seed = job.spec["seed"]
-        flipped = [seed % len(logits)]  # one image in the seed's hands
-        if "# lucky" in job.files["train.py"] and seed == 1000:
-            wrong = np.flatnonzero(logits.argmax(axis=1) != self.labels)
-            flipped += list(wrong[: len(logits) // 5])
-        logits[flipped] = logits[flipped, ::-1]
-        return outcome, logits
-
-
-@pytest.fixture(autouse=True, scope="module")
-def clock() -> Iterator[None]:
-    with ticking_clock():
-        yield
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_photos(tmp_path_factory.mktemp("data") / "photos")
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 @pytest.fixture
 def world(photos: Path, tmp_path: Path) -> Callable[..., World]:
     def make(*moves: tuple[str, str, str], repairs: list[str] | None = None) -> World:
-        w = make_world(photos, tmp_path / "pipeline", [*moves], repairs, words=RULE)
-        w.sandbox = SeededSandbox(w.sandbox)
-        return w
+        folder = tmp_path / "pipeline"
+        return make_world(photos, folder, [*moves], repairs, words=RULE, sandbox=SeededSandbox)
 
-    return partial(make)
+    return make
 
 
 def seeds_of(w: World) -> list[list[int]]:

@@ -3,7 +3,7 @@
 import itertools
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -26,22 +26,11 @@ from worlds import (
     SAME,
     WORSE,
     World,
-    make_photos,
     make_world,
     meanwhile,
-    ticking_clock,
 )
 
-
-@pytest.fixture(autouse=True, scope="module")
-def clock() -> Iterator[None]:
-    with ticking_clock():
-        yield
-
-
-@pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_photos(tmp_path_factory.mktemp("data") / "photos")
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -16,18 +16,9 @@ from improve_git.history import read_history, read_record
 from improve_git.messages import trailers
 from improve_git.pipeline import Pipeline
 from scripted import ScriptedTeam, source
-from worlds import BETTER, CRASH, WORSE, World, make_photos, make_world, ticking_clock
+from worlds import BETTER, CRASH, WORSE, World, make_world
 
-
-@pytest.fixture(autouse=True, scope="module")
-def clock() -> Iterator[None]:
-    with ticking_clock():
-        yield
-
-
-@pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_photos(tmp_path_factory.mktemp("data") / "photos")
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A whole run by agents, and the same run again from its transcripts, without a call."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,9 @@ from improve_git.llm.base import Reply, Request
 from improve_git.llm.replay import Replay
 from improve_git.messages import trailers
 from improve_git.observer import Silent
-from worlds import World, make_photos, make_world, ticking_clock
+from worlds import World, make_world
 
-
-@pytest.fixture(autouse=True)
-def clock() -> Iterator[None]:
-    with ticking_clock():
-        yield
-
-
-@pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_photos(tmp_path_factory.mktemp("data") / "photos")
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 def story(world: World) -> list[tuple[str, str, dict[str, str]]]:

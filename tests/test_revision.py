@@ -1,7 +1,6 @@
 """What a word names: on real Git with a scripted sandbox."""
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,19 +8,17 @@ import pytest
 from improve_git.errors import PipelineError
 from improve_git.history import read_history
 from improve_git.revision import Revision, find_revision
-from worlds import BETTER, CRASH, WORSE, World, make_photos, make_world, ticking_clock
+from worlds import BETTER, CRASH, WORSE, World, make_world
 
 MOVES = [("model", "wider", BETTER), ("train", "longer", WORSE), ("train", "rush", CRASH)]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(photos: Path, clock: None, tmp_path_factory: pytest.TempPathFactory) -> World:
     """Make a pipeline with a merge, a rejected and a failed attempt."""
-    folder = tmp_path_factory.mktemp("revisions")
-    with ticking_clock():
-        w = make_world(make_photos(folder / "photos"), folder / "pipeline", MOVES)
-        w.run()
-        yield w
+    w = make_world(photos, tmp_path_factory.mktemp("revisions") / "pipeline", MOVES)
+    w.run()
+    return w
 
 
 def find(w: World, word: str) -> Revision:

@@ -84,13 +84,14 @@ def make_world(
     repairs: list[str] | None = None,
     team: Team | None = None,
     words: tuple[str, ...] = (),
+    sandbox: type[ScriptedSandbox] = ScriptedSandbox,
 ) -> World:
     team = team or ScriptedTeam(moves, repairs)
     settings = ["data.split.val=0.4", "data.split.test=0.1", "budget.train_seconds=60",
                 "accept=improves", *words]  # fmt: skip
     found = creation.plan(str(photos), target, settings)
     repo = creation.create(found, lambda _: team)
-    return World(Pipeline.open(repo.folder), ScriptedSandbox(found.data_set), team)
+    return World(Pipeline.open(repo.folder), sandbox(found.data_set), team)
 
 
 def world_at(folder: Path, moves: list[tuple[str, str, str]]) -> World:

@@ -16,9 +16,9 @@ from typing import Any
 
 from bank import WORK
 from evolution import POOR, RICH, Evolution, Policy, State, Truth, certified, run
-from improve_git.certification import asked_confidence
 from improve_git.files import write_atomically
 from improve_git.gate import Rule
+from improve_git.openings import level_of
 from store import load
 
 BUDGETS = (30, 60, 120)  # trainings
@@ -72,7 +72,7 @@ def main() -> None:
 
 def replay(truth: Truth, name: str, supply: str, number: int) -> dict[str, Any]:
     """Replay one evolution under one rule; return what the report needs, budget by budget."""
-    evolution, asked = Evolution(truth, SUPPLIES[supply], number), asked_confidence(1)
+    evolution, asked = Evolution(truth, SUPPLIES[supply], number), level_of(1)
     ends = run(evolution, POLICIES[name], list(BUDGETS))
     return {
         "start": evolution.true(evolution.first),
@@ -89,7 +89,7 @@ def _told(evolution: Evolution, state: State) -> dict[str, Any]:
         "candidates": state.candidates,
         "nulls": state.nulls,
         "merges": [asdict(merge) for merge in state.merges],
-        "certified": certified(evolution, state.tip, asked_confidence(1)),
+        "certified": certified(evolution, state.tip, level_of(1)),
     }
 
 

@@ -11,6 +11,8 @@ METRICS: dict[str, bool] = {
 }
 # Fractions of images or of classes: their differences are told in points.
 IN_POINTS = {"accuracy", "balanced_accuracy", "macro_f1"}
+# What every figure of val's is, once a search has picked by it.
+OPTIMISTIC = "on val, optimistic: a search kept the best"
 _NAMES = {"macro_f1": "macro-F1", "roc_auc": "ROC-AUC"}
 
 
@@ -29,6 +31,22 @@ def gain_text(metric: str, gain: float) -> str:
     if metric in IN_POINTS:
         return f"{round(100 * gain, 2) + 0.0:+.2f} points"  # and never -0.00
     return f"{round(gain, 4) + 0.0:+.4f}"
+
+
+def better_text(metric: str, gain: float) -> str:
+    """Return a gain that is positive where something is better as a difference of the scores."""
+    return gain_text(metric, gain if METRICS[metric] else -gain)
+
+
+def interval_text(metric: str, low: float, high: float) -> str:
+    """Return the bounds of such a gain: ``+2.87 to +8.61 points``; in a loss, both negative."""
+    first, last = (low, high) if METRICS[metric] else (high, low)
+    return f"{better_text(metric, first).removesuffix(' points')} to {better_text(metric, last)}"
+
+
+def level_text(level: float) -> str:
+    """Return a confidence in percent: ``98.75 %``."""
+    return f"{100 * level:.7g} %"
 
 
 def size_text(size: float) -> str:

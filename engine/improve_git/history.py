@@ -11,8 +11,6 @@ from improve_git.git import ENGINE, Commit, GitFailed, Repository
 from improve_git.messages import trailers
 
 MAIN = "refs/heads/main"
-CERTIFIED = "refs/improve/certified"  # a bookmark: the commit of main that was certified last
-CERTIFICATIONS = "refs/improve/certifications"  # a commit for each use, see certification.py
 BRANCH = re.compile(r"(?:^|/)(improve/(\d{4,})-(data|model|train)-([a-z0-9-]+))$")
 TITLES = {
     "accuracy": "Accuracy",
@@ -178,15 +176,6 @@ def next_number(repo: Repository, history: History, claimed: int) -> int:
     matches = [BRANCH.search(ref) for ref in repo.branches()]
     numbers = [int(match[2]) for match in matches if match]
     return max([claimed, *numbers, *(attempt.number for attempt in history.attempts)]) + 1
-
-
-def certificates(repo: Repository) -> list[dict[str, str]]:
-    """Return the trailers of every certification, the newest first."""
-    if repo.resolve(CERTIFICATIONS) is None:
-        return []
-    commits = repo.log("--first-parent", CERTIFICATIONS)
-    said = [trailers(commit.message) for commit in commits if commit.author == ENGINE]
-    return [one for one in said if "Certification" in one]
 
 
 def read_record(repo: Repository, blob: str | None) -> dict[str, Any] | None:

@@ -18,9 +18,10 @@ from improve_git.domain import COMPONENTS, Attempt, Component
 from improve_git.errors import ImproveError
 from improve_git.figures import METRICS
 from improve_git.git import Repository
-from improve_git.history import History, Scored, certificates, read_history
+from improve_git.history import History, Scored, read_history
 from improve_git.journal import run_under_way
 from improve_git.llm.ledger import spend
+from improve_git.openings import Kind, Opening, read_openings
 from improve_git.pipeline import OWN_FILES, Pipeline
 from improve_git.trail import changed_paths
 
@@ -81,7 +82,7 @@ class Overview:
     unmeasured: tuple[str, ...]  # what of the scored content main has changed since its score
     counts: dict[str, int]  # verdict -> attempts
     shares: dict[Component, Share]
-    certificate: dict[str, str] | None  # the newest certification's trailers
+    openings: tuple[Opening, ...]  # of the sealed test part, the newest first
     looks: int  # trainings whose score on val was looked at
     luck: float | None  # the best gain that as many candidates of no merit would show by chance
     by_hand: float | None  # the gain of the user's measured commits; None: there are none
@@ -94,6 +95,10 @@ class Overview:
     def gain(self) -> float | None:
         """Main's score less the baseline's: a search estimate, for the best of many was kept."""
         return self.main.score - self.baseline.score if self.main and self.baseline else None
+
+    def opened(self, kind: Kind) -> Opening | None:
+        """Return the newest opening of a kind; None where there is none."""
+        return next((opening for opening in self.openings if opening.kind == kind), None)
 
 
 def overview(pipeline: Pipeline) -> Overview:
@@ -123,7 +128,7 @@ def overview(pipeline: Pipeline) -> Overview:
         unmeasured=tuple(path for path in changed if path in OWN_FILES),
         counts={verdict: verdicts[verdict] for verdict in ("merged", "rejected", "failed")},
         shares={name: _share(name, history, comparable) for name in COMPONENTS},
-        certificate=next(iter(certificates(pipeline.repo)), None),
+        openings=read_openings(pipeline.repo),
         looks=sum(attempt.looks for attempt in history.decided) + _own_looks(history),
         luck=_luck(history),
         by_hand=math.fsum(_rise(scored) for scored in hand) if hand else None,

@@ -93,6 +93,12 @@ class Gain:
 
         return self.value - float(stdtrit(self.freedom, confidence)) * self.error
 
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Return what the true gain lies between, with a confidence: the error split evenly."""
+        one_sided = (1 + confidence) / 2
+        low = self.low(one_sided)
+        return low, 2 * self.value - low
+
 
 def seed_noise(groups: Sequence[Sequence[float]], floor: float = 0.0) -> SeedNoise:
     """Pool the variance between seeds over pipelines; a group is one pipeline's scores.

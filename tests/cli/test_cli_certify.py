@@ -6,18 +6,17 @@ from typing import Any
 import pytest
 from command_line import Call
 
-from improve_git.history import CERTIFIED, certificates
+from improve_git.openings import CERTIFIED, read_openings
 from improve_git.sandboxes import select
 from improve_git.sandboxes.base import Sandbox
 from scripted import source
-from worlds import World, make_photos, make_world
+from worlds import World, make_world
 
 BETTER = ("model", "wider", source("model", 0.5))
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    photos = make_photos(tmp_path / "photos")
+def world(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     w = make_world(photos, tmp_path / "pipeline", [BETTER], words=("data.split.test=0.3",))
 
     def open_sandbox(*_: object) -> Sandbox:
@@ -35,7 +34,7 @@ def test_certify_tells_what_passed_and_what_is_asked(world: World, call: Call) -
     line = said.out.splitlines()[-1]
     told = rf"certified: {tip[:10]} against [0-9a-f]{{10}}: \+30\.00 points on 60 sealed images "
     assert re.match(told + r"over 3 seeds a side, confidence 0\.99\d\d, 0\.975 asked for", line)
-    assert f"certified   passed by {tip[:7]}, use 1" in call("status", "-C", folder).out
+    assert f"certified   passed by {tip[:7]}, opening 1 of test" in call("status", "-C", folder).out
     again = call("certify", "-C", folder)
     assert again.code == 1
     assert "main holds what is certified already" in again.err
@@ -46,6 +45,7 @@ def test_json(world: World, call: Call) -> None:
     said = call("certify", "-C", world.pipeline.repo.folder, "--json", "--seeds", "4")
     found = json.loads(said.out)
     assert found["passed"] is True and found["seeds"] == [2000, 2001, 2002, 2003]
+    assert (found["number"], found["level"], found["high"]) == (1, 0.975, None)
     assert found["low"] < found["gain"] == pytest.approx(0.3)
 
 
@@ -62,7 +62,7 @@ def test_a_run_certifies_at_its_end_where_that_is_set(world: World, call: Call) 
     assert re.search(r"^certified: ", said.out, re.MULTILINE)
     assert repo.resolve(CERTIFIED) == world.pipeline.main()
     assert call("run", "-C", repo.folder, *words).code == 0  # with nothing new, it says nothing
-    assert len(certificates(repo)) == 1
+    assert len(read_openings(repo)) == 1
 
 
 def test_no_language_model_is_asked(world: World, call: Call, monkeypatch: Any) -> None:

@@ -25,7 +25,7 @@ pets: /photos/pets, 40 images in 2 classes, judged by accuracy on the 10 of val
 
 main        accuracy 0.9000  {tip}, merge of 0004
 baseline    accuracy 0.5000
-gain        +40.00 points  a search estimate on val, no test
+gain        +40.00 points  on val, optimistic: a search kept the best
 iterations  4 of 40: 2 merged, 1 rejected, 1 failed
 looks       5 trainings judged on val
 hours       0.04 of training and predicting
@@ -76,7 +76,9 @@ def test_json(example: ExampleTrail, call: Call) -> None:
         },
         "luck": None,
         "looks": 5,
+        "openings": 0,
         "certificate": None,
+        "evaluation": None,
         "unmeasured": [],
         "counts": {"merged": 2, "rejected": 1, "failed": 1},
         "components": {

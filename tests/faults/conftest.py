@@ -1,7 +1,7 @@
 """What the tests of faults share: a pipeline to spoil, and the command line as people call it."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,23 +9,17 @@ from mishaps import Call, Said
 
 from improve_git import trial
 from improve_git.cli.main import main
-from worlds import World, make_photos, make_world, ticking_clock, world_at
+from worlds import World, make_world, world_at
 
 
 @pytest.fixture(autouse=True)
-def clock() -> Iterator[None]:
-    with ticking_clock():
-        yield
+def ticking(clock: None) -> None:
+    """Let the clock tick in every test of faults."""
 
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "SANDBOX_PAUSES", (0, 0))
-
-
-@pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_photos(tmp_path_factory.mktemp("data") / "photos")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """improve-git certify: is main truly better? On the sealed images, with an error budget."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,8 +9,8 @@ import click
 from improve_git.cli.options import as_json, in_pipeline, overrides
 
 if TYPE_CHECKING:
-    from improve_git.certification import Certificate
     from improve_git.cli.display import Display
+    from improve_git.openings import Opening
     from improve_git.pipeline import Pipeline
 
 
@@ -24,14 +25,16 @@ def command(folder: Path, seeds: int, json_: bool, words: tuple[str, ...]) -> No
     """Compare main with what was certified last, at first the baseline, on sealed images.
 
     Both are trained anew, on seeds that no candidate had, and judged on the test part, which no
-    run opens. Each use takes half of the error budget that is left, so use it for results that
-    you mean to keep. What passes is marked by refs/improve/certified; agents are told nothing.
+    run opens. Each opening, by certify or by evaluate --test, takes half of the error budget that
+    is left, so use it for results that you mean to keep. What passes is marked by
+    refs/improve/certified; agents are told nothing.
 
     \b
     Example: improve-git certify -C photos-pipeline
     """
     from rich.console import Console
 
+    from improve_git.certification import sentence_of
     from improve_git.cli.display import Display
     from improve_git.cli.screen import print_json
     from improve_git.journal import only_run
@@ -42,12 +45,12 @@ def command(folder: Path, seeds: int, json_: bool, words: tuple[str, ...]) -> No
     with only_run(pipeline.state):
         made = certify(pipeline, display, seeds)
     if json_:
-        print_json(vars(made) | {"sentence": made.sentence})
+        print_json(asdict(made) | {"sentence": sentence_of(made)})
     else:
         display.say(told(made))
 
 
-def certify(pipeline: "Pipeline", display: "Display", seeds: int) -> "Certificate":
+def certify(pipeline: "Pipeline", display: "Display", seeds: int) -> "Opening":
     """Certify main; the caller holds the pipeline's lock."""
     from improve_git import certification
     from improve_git.consent import check_consent
@@ -64,7 +67,9 @@ def certify(pipeline: "Pipeline", display: "Display", seeds: int) -> "Certificat
     return certification.certify(pipeline, bench, main, seeds)
 
 
-def told(made: "Certificate") -> str:
+def told(made: "Opening") -> str:
     """Return the outcome in a line."""
+    from improve_git.certification import sentence_of
+
     verb = "certified" if made.passed else "not certified"
-    return f"{verb}: {made.tip[:10]} against {made.against[:10]}: {made.sentence}"
+    return f"{verb}: {made.tip[:10]} against {made.against[:10]}: {sentence_of(made)}"

@@ -10,11 +10,10 @@ from rich.console import Console
 from improve_git.changes import Change, FileChange, between, of_iteration, of_search
 from improve_git.cli.options import as_json, in_pipeline
 from improve_git.cli.screen import clean, columns, console, print_json, visible
-from improve_git.gate import gain_text
+from improve_git.figures import gain_text, score_text
 from improve_git.history import read_history
 from improve_git.pipeline import Pipeline
 from improve_git.revision import find_revision
-from improve_git.words import score_text
 
 
 @click.command("diff")

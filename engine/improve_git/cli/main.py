@@ -26,8 +26,11 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "show": ("show", "one iteration: assignment, diff, curve, reason"),
         "diff": ("diff", "what an iteration changed, or the whole search"),
     },
-    "Use": {
+    "Check": {
+        "evaluate": ("evaluate", "the gain over the baseline; --test opens the sealed images"),
         "certify": ("certify", "is main truly better? on sealed images, with an error budget"),
+    },
+    "Use": {
         "predict": ("predict", "label a folder of new images"),
         "weights": ("weights", "the pretrained models at hand, and fetching more"),
         "doctor": ("doctor", "what is missing on this machine, and the command that mends it"),

@@ -8,7 +8,17 @@ import click
 
 from improve_git.cli.options import as_json, in_pipeline, typed
 from improve_git.cli.screen import Screen, Styled, clean, columns, print_json
-from improve_git.figures import METRICS, gain_text, metric_text, score_text
+from improve_git.figures import (
+    METRICS,
+    OPTIMISTIC,
+    better_text,
+    gain_text,
+    interval_text,
+    level_text,
+    metric_text,
+    score_text,
+)
+from improve_git.openings import Kind
 from improve_git.overview import Overview, overview
 from improve_git.pipeline import Pipeline
 
@@ -89,17 +99,21 @@ def _scores(found: Overview) -> list[tuple[str, str]]:
         rows.append(("", f"{names} changed since: the next run measures it"))
     if found.main.commit != found.baseline.commit and found.gain is not None:
         rows.append(("baseline", score_text(found.metric, found.baseline.score)))
-        rows.append(("gain", f"{_gain(found, found.gain)}  a search estimate on val, no test"))
-    if found.certificate:
-        rows.append(("certified", _certificate(found.certificate)))
+        rows.append(("gain", f"{_gain(found, found.gain)}  {OPTIMISTIC}"))
+    return [*rows, *_sealed(found)]
+
+
+def _sealed(found: Overview) -> list[tuple[str, str]]:
+    """Return what the sealed part told: the newest opening of each kind."""
+    rows = []
+    if made := found.opened("certification"):
+        passed = "passed" if made.passed else "not passed"
+        rows.append(("certified", f"{passed} by {made.tip[:7]}, opening {made.number} of test"))
+    if made := found.opened("evaluation"):
+        interval = interval_text(made.metric, made.low, made.high or made.low)
+        told = f"{better_text(made.metric, made.gain)}, {level_text(made.level)} {interval}"
+        rows.append(("on test", f"{told}; by {made.tip[:7]}, opening {made.number}"))
     return rows
-
-
-def _certificate(said: dict[str, str]) -> str:
-    """Return the newest certification in a few words; what it says came from a repository."""
-    passed = "passed" if said.get("Passed") == "yes" else "not passed"
-    tip, use = clean(said.get("Tip", ""))[:7], clean(said.get("Certification", ""))
-    return f"{passed} by {tip}, use {use} of the sealed images"
 
 
 def _spend(found: Overview) -> list[tuple[str, str]]:
@@ -137,6 +151,10 @@ def _plain(found: Overview) -> dict[str, Any]:
         keys = ("commit", "verdict", "score", "number", "date")
         return {key: getattr(one, key) for key in keys} if one else None
 
+    def opened(kind: Kind) -> dict[str, Any] | None:
+        newest = found.opened(kind)
+        return asdict(newest) if newest else None
+
     return {
         "pipeline": found.pipeline,
         "data": asdict(found.data),
@@ -148,7 +166,9 @@ def _plain(found: Overview) -> dict[str, Any]:
         "gain": found.gain,
         "luck": found.luck,
         "looks": found.looks,
-        "certificate": found.certificate,
+        "openings": len(found.openings),
+        "certificate": opened("certification"),
+        "evaluation": opened("evaluation"),
         "unmeasured": found.unmeasured,
         "counts": found.counts,
         "components": {name: asdict(share) for name, share in found.shares.items()},
