@@ -18,6 +18,7 @@ HEAVY = {
     "docker",
     "hydra",
     "litellm",
+    "matplotlib",
     "numpy",
     "omegaconf",
     "pandas",

@@ -88,3 +88,21 @@ def test_recalls_are_means_over_the_seeds() -> None:
     assert recorded.recalls({"by_seed": runs}) == [(4, 0.75), None]
     runs[0]["judgement"]["per_class"].pop()
     assert recorded.recalls({"by_seed": runs}) == []
+
+
+def test_the_confusion_is_summed_over_the_seeds() -> None:
+    one = {"judgement": {"confusion": [[3, 1], [0, 2]]}}
+    assert recorded.confusion(one, 2) == [[3, 1], [0, 2]]
+    assert recorded.confusion(one, 3) == []
+    other = {"judgement": {"confusion": [[1, 0], [0, 1]]}}
+    assert recorded.confusion({"by_seed": [one, other], **one}, 2) == [[4, 1], [0, 3]]
+    assert recorded.confusion({"by_seed": [one, {}], **one}, 2) == []
+
+
+@pytest.mark.parametrize(
+    "table",
+    [None, [], [[1, 2]], [[1, 2], [3]], [[1, 2], [3, -1]], [[1, 2], [3, 0.5]], [[1, 2], [3, True]],
+     [[1, 2], [3, 10**30]], [[1, 2], "34"]],
+)  # fmt: skip
+def test_a_confusion_that_is_none_counts_as_absent(table: object) -> None:
+    assert recorded.confusion({"judgement": {"confusion": table}}, 2) == []

@@ -74,6 +74,15 @@ def trainings(
     return found or None
 
 
+def confusion(record: Record | None, classes: int) -> list[list[int]]:
+    """Return the images by label and predicted class, summed over the seeds; [] where unknown."""
+    tables: list[Any] = [_inner(run, "judgement").get("confusion") for run in _runs(record)]
+    if not classes or not tables or not all(_is_square(table, classes) for table in tables):
+        return []
+    every = range(classes)
+    return [[sum(table[row][column] for table in tables) for column in every] for row in every]
+
+
 def _runs(record: Record | None) -> list[Record]:
     """Return the trainings that a score is told over; with a single seed, the record itself."""
     runs = (record or {}).get("by_seed")
@@ -110,6 +119,16 @@ def _fit(predicted: Any, images: int, classes: int) -> bool:
         isinstance(predicted, list)
         and len(predicted) == images
         and all(_whole(guess) and guess < classes for guess in predicted)
+    )
+
+
+def _is_square(table: Any, size: int) -> bool:
+    return (
+        isinstance(table, list)
+        and len(table) == size
+        and all(
+            isinstance(row, list) and len(row) == size and all(map(_whole, row)) for row in table
+        )
     )
 
 

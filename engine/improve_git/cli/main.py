@@ -25,6 +25,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "log": ("log", "the story, one line an iteration"),
         "show": ("show", "one iteration: assignment, diff, curve, reason"),
         "diff": ("diff", "what an iteration changed, or the whole search"),
+        "plot": ("plot", "score over iterations, gains, learning curves, confusion: PNG or SVG"),
     },
     "Check": {
         "evaluate": ("evaluate", "the gain over the baseline; --test opens the sealed images"),
