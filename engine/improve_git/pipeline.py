@@ -4,12 +4,12 @@ import json
 import os
 import shlex
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from improve_git.domain import FILES
 from improve_git.errors import PipelineError, SettingsError
@@ -44,15 +44,22 @@ class Snapshot:
 
         from improve_git.settings import scored
 
-        content = {
-            "files": self.files,
-            "settings": scored(self.settings),
-            "dataset": self.data_set.fingerprint,
-            "statistics": [self.data_set.profile["mean"], self.data_set.profile["std"]],
-            "parts": [entry.part for entry in self.data_set.entries],
-            "image": image,
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return content_key(self.files, scored(self.settings), self.data_set, image)
+
+
+def content_key(
+    files: Mapping[str, str], scored: Mapping[str, Any], data_set: "DataSet", image: str
+) -> str:
+    """Return the name of a result: of the files, under the scored settings, on the data."""
+    content = {
+        "files": files,
+        "settings": scored,
+        "dataset": data_set.fingerprint,
+        "statistics": [data_set.profile["mean"], data_set.profile["std"]],
+        "parts": [entry.part for entry in data_set.entries],
+        "image": image,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 class Pipeline:
@@ -141,7 +148,7 @@ class Pipeline:
             if name not in blobs:
                 raise PipelineError(f"{rev[:10]} has no {name}", f"put {name} back, commit it")
         files = {name: self.repo.read_blob(blobs[name]) for name in FILES.values()}
-        return Snapshot(files, self.settings(rev), self._data_set_of(blobs["dataset.json"]))
+        return Snapshot(files, self.settings(rev), self.data_set(blobs["dataset.json"]))
 
     def settings(self, rev: str) -> "Settings":
         """Return the settings of a commit, under the words that were typed.
@@ -173,6 +180,18 @@ class Pipeline:
             return self.repo.read(MAIN, name)[:MOST_TEXT]
         return ""
 
+    def data_set(self, blob: str) -> "DataSet":
+        """Return the data set that a blob of dataset.json tells of.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        from improve_git.datasets.dataset import DataSet
+
+        if blob not in self._data_sets:
+            self._data_sets[blob] = DataSet.from_json(self.repo.read_blob(blob))
+        return self._data_sets[blob]
+
     def weights_file(self, key: str) -> Path:
         """Return where the trained weights of a content are kept."""
         return self.state / "weights" / f"{key[:20]}.safetensors"
@@ -200,13 +219,6 @@ class Pipeline:
         with suppress(SettingsError):
             return bool(now) and now != text and bool(compose(now))
         return False
-
-    def _data_set_of(self, blob: str) -> "DataSet":
-        from improve_git.datasets.dataset import DataSet
-
-        if blob not in self._data_sets:
-            self._data_sets[blob] = DataSet.from_json(self.repo.read_blob(blob))
-        return self._data_sets[blob]
 
 
 def _plain_text(file: Path) -> str:

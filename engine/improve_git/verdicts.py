@@ -1,6 +1,6 @@
 """Giving a verdict: its record, its words, and where it lands: on main, or at the branch's tip."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from improve_git import trail, words
 from improve_git.domain import FILES, Attempt, Verdict
@@ -85,6 +85,7 @@ class Verdicts:
             "verdict_reason": reason,
             "main_score": main_score,
             "main_commit": main.commit,
+            "rule": asdict(main.rule),
             "llm": llm_account(self.journal.events(), attempt.number),
         }
         blob = trail.write_record(self.repo, record)

@@ -1,8 +1,8 @@
 """How a command ends: the exit code and the last line for whatever stopped it.
 
 Exit codes: 0 done, 1 an expected error (one line plus the fix), 2 wrong usage, 3 a bug (a log file
-is named), 128 and the signal's number where one stopped it: 130 by Ctrl-C, 143 by SIGTERM, 129 by
-SIGHUP or because the terminal has gone.
+is named), 4 `verify` could not check all, 128 and the signal's number where one stopped it: 130 by
+Ctrl-C, 143 by SIGTERM, 129 by SIGHUP or because the terminal has gone.
 """
 
 import errno

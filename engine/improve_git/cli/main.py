@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "plot": ("plot", "score over iterations, gains, learning curves, confusion: PNG or SVG"),
     },
     "Check": {
+        "verify": ("verify", "does the history hold together, and a score come out again?"),
         "evaluate": ("evaluate", "the gain over the baseline; --test opens the sealed images"),
         "certify": ("certify", "is main truly better? on sealed images, with an error budget"),
     },

@@ -41,7 +41,7 @@ def find_images(
 
 def _first_place(settings: DataSettings, state: Path, check: Callable[[Path], None]) -> Path:
     problems: list[DataError] = []
-    for place in (settings.images, *_remembered(state)):
+    for place in places_of(settings, state):
         try:
             root = locate(place, state / "digits")
             check(root)
@@ -49,6 +49,11 @@ def _first_place(settings: DataSettings, state: Path, check: Callable[[Path], No
         except DataError as error:
             problems.append(error)
     raise DataError(problems[0].message, f"{problems[0].fix}; {_TELL}")
+
+
+def places_of(settings: DataSettings, state: Path) -> list[str]:
+    """Return where the images may lie: where the settings say, then where they were found last."""
+    return [settings.images, *_remembered(state)]
 
 
 def packs_folder(data_set: DataSet, state: Path, settings: DataSettings) -> Path:

@@ -125,11 +125,31 @@ class Repository:
             commits.append(Commit(sha, tuple(parents.split()), tree, author, date, message))
         return commits
 
+    def committers(self, *arguments: str) -> dict[str, Person]:
+        """Return who committed each of the commits that `git log ARGUMENTS` finds."""
+        said = self.git("log", "-z", "--format=%H%x00%cn%x00%ce", "--encoding=UTF-8", *arguments)
+        columns = [iter(said.split("\0"))] * 3
+        return {sha: Person(name, email) for sha, name, email in zip(*columns, strict=False)}
+
     def blobs(self, rev: str) -> dict[str, str]:
         """Return the files of a commit's tree, path to blob."""
         said = self.git("ls-tree", "-r", "-z", rev)
         entries = (entry.split("\t", 1) for entry in said.split("\0") if entry)
         return {path: meta.split()[2] for meta, path in entries}
+
+    def entries(self, rev: str) -> dict[str, str]:
+        """Return what lies at the top of a commit's tree: name to mode, type and object."""
+        said = self.git("ls-tree", "-z", rev)
+        pairs = (entry.split("\t", 1) for entry in said.split("\0") if entry)
+        return {name: meta for meta, name in pairs}
+
+    def damages(self) -> list[str]:
+        """Return what Git's own check of all objects finds: those whose content is another."""
+        try:
+            self.git("fsck", "--full", "--no-dangling", "--no-progress")
+        except GitFailed as error:
+            return error.stderr.splitlines() or ["git fsck ends with an error"]
+        return []
 
     def read(self, rev: str, path: str) -> str:
         """Return the text of one file of a commit.
@@ -209,11 +229,7 @@ class Repository:
         The files lie at the top. No index is used: neither the user's, which is not touched, nor a
         temporary one, which a kill would leave behind.
         """
-        said = self.git("ls-tree", "-z", base) if base else ""
-        entries = {}
-        for entry in filter(None, said.split("\0")):
-            meta, path = entry.split("\t", 1)
-            entries[path] = meta
+        entries = self.entries(base) if base else {}
         for path, text in changes.items():
             if "/" in path:
                 raise ValueError(f"{path} is not at the top")

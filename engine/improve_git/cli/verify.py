@@ -1,0 +1,126 @@
+"""improve-git verify: does the history hold together, and does a score come out again?"""
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from improve_git.cli.options import as_json, in_pipeline, overrides
+from improve_git.cli.screen import clean, columns, console, print_json
+
+if TYPE_CHECKING:
+    from improve_git.pipeline import Pipeline
+    from improve_git.verification.findings import Report
+
+UNCHECKED = 4  # the exit code where nothing wrong was found, and not all could be checked
+_FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+@click.command("verify")
+@in_pipeline
+@click.option("--history", is_flag=True, help="Check all of main and the attempts' branches.")
+@click.option(
+    "--against",
+    metavar="SHA",
+    default="",
+    help="The same, and main must go on from this commit: its full name, as noted elsewhere.",
+)
+@as_json
+@click.argument("words", nargs=-1, metavar="[KEY=VALUE]...")
+def command(folder: Path, history: bool, against: str, json_: bool, words: tuple[str, ...]) -> None:
+    """Check that a pipeline's history holds together, without training.
+
+    Who gave each verdict, and where; that one file changed, and that what was measured is what
+    landed; that trailers, records and notes say the same; that the recorded predictions come to the
+    recorded scores, and the gate to the same verdicts; that no iteration is missing; and that
+    dataset.json tells the truth about the images. docs/evidence.md has more.
+
+    Works on a clone. It exits with 1 where something is wrong, and with 4 where nothing wrong was
+    found but records or images are not at hand.
+
+    \b
+    Example: improve-git verify --history -C photos-pipeline data.images=photos/
+    """
+    from improve_git.pipeline import Pipeline
+
+    if against and not _FULL.fullmatch(against):
+        raise click.UsageError("--against takes a commit's full name, of 40 digits: a shorter one "
+                               "is easily forged")  # fmt: skip
+    if not (history or against):
+        raise click.UsageError("say what to verify: --history")
+    pipeline = Pipeline.open(folder, overrides(words))
+    report = _verify_history(pipeline, against, json_)
+    if json_:
+        print_json(_plain(report))
+    else:
+        _show(console(), report)
+    if code := _code(report):
+        sys.exit(code)
+
+
+def _verify_history(pipeline: "Pipeline", against: str, json_: bool) -> "Report":
+    from improve_git.cli.display import file_progress
+    from improve_git.verification.history import verify_history
+
+    with file_progress(Console(stderr=json_)) as bar:
+        task = bar.add_task("reading images", total=None)
+        return verify_history(
+            pipeline, against, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+
+
+def _show(screen: Console, report: "Report") -> None:
+    screen.print(
+        f"main at {report.tip[:7]}: {report.verdicts} verdicts, {report.merges} merges, "
+        f"{report.records} records, {report.predictions:,} predictions scored again, "
+        f"{report.images:,} images read",
+        soft_wrap=True,
+    )
+    show_findings(screen, report)
+    for remark in report.remarks:
+        screen.print(f"note: {clean(remark)}", soft_wrap=True)
+    for one in report.unchecked:
+        screen.print(Text.assemble(("not checked: ", "yellow"), clean(one.what)), soft_wrap=True)
+        screen.print(f"  fix: {one.fix}", soft_wrap=True)
+    screen.print(_sentence(report), soft_wrap=True)
+
+
+def show_findings(screen: Console, report: "Report") -> None:
+    """Print the findings, one a line, under what should hold."""
+    for check in dict.fromkeys(one.check for one in report.findings):
+        its = [one for one in report.findings if one.check == check]
+        screen.print(
+            Text(f"{check}: does not hold: {its[0].why}", style="bold red"), soft_wrap=True
+        )
+        rows = [(one.commit[:7], clean(one.where, 40), clean(one.what)) for one in its]
+        columns(screen, rows, indent=2)
+
+
+def _sentence(report: "Report") -> str:
+    told = f"{report.verdicts} verdict{'s' * (report.verdicts != 1)}"
+    if report.findings:
+        return f"{len(report.findings)} finding{'s' * (len(report.findings) > 1)} in {told}"
+    rest = ", and not all could be checked" if report.unchecked else ""
+    return f"nothing wrong was found in {told}{rest}"
+
+
+def _code(report: "Report") -> int:
+    if report.findings:
+        return 1
+    return UNCHECKED if report.unchecked else 0
+
+
+def _plain(report: "Report") -> dict[str, Any]:
+    findings: Sequence[Any] = [asdict(one) | {"why": one.why} for one in report.findings]
+    return vars(report) | {
+        "findings": findings,
+        "unchecked": [asdict(one) for one in report.unchecked],
+        "holds": not report.findings,
+        "complete": not report.unchecked,
+    }

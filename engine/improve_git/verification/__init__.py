@@ -1,0 +1,1 @@
+"""Evidence: whether a pipeline's history holds together, and whether a score comes out again."""
