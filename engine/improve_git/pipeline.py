@@ -1,11 +1,12 @@
 """A pipeline on disk: its repository, its state folder, and what is scored of a commit of it."""
 
+import copy
 import json
 import os
 import shlex
 import stat
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -40,8 +41,6 @@ class Snapshot:
 
     def key(self, image: str) -> str:
         """Return the name under which a result of this content in that environment is kept."""
-        import hashlib
-
         from improve_git.settings import scored
 
         return content_key(self.files, scored(self.settings), self.data_set, image)
@@ -51,6 +50,8 @@ def content_key(
     files: Mapping[str, str], scored: Mapping[str, Any], data_set: "DataSet", image: str
 ) -> str:
     """Return the name of a result: of the files, under the scored settings, on the data."""
+    import hashlib
+
     content = {
         "files": files,
         "settings": scored,
@@ -69,7 +70,8 @@ class Pipeline:
         self.repo = repo
         self.state = state
         self.overrides = tuple(overrides)
-        self.journal = Journal(state / "journal")
+        self.results = state  # where the journal and the trained weights are
+        self.journal = Journal(self.results / "journal")
         self._data_sets: dict[str, DataSet] = {}
         self._settings: dict[str, Settings] = {}
 
@@ -110,6 +112,24 @@ class Pipeline:
         common = repo.common_dir()
         state = common.parent / STATE if common.name == ".git" else common / "improve"
         return cls(repo, state, overrides)
+
+    @contextmanager
+    def aside(self) -> "Iterator[Pipeline]":
+        """Lend the same pipeline without any result so far; what it comes to is not kept.
+
+        Packs are shared. The caller holds the pipeline's lock.
+        """
+        import shutil
+
+        results = self.state / "aside"
+        shutil.rmtree(results, ignore_errors=True)  # what a kill left
+        results.mkdir(parents=True)
+        other = copy.copy(self)
+        other.results, other.journal = results, Journal(results / "journal")
+        try:
+            yield other
+        finally:
+            shutil.rmtree(results, ignore_errors=True)
 
     @cached_property
     def label(self) -> str:
@@ -194,7 +214,7 @@ class Pipeline:
 
     def weights_file(self, key: str) -> Path:
         """Return where the trained weights of a content are kept."""
-        return self.state / "weights" / f"{key[:20]}.safetensors"
+        return self.results / "weights" / f"{key[:20]}.safetensors"
 
     def _check_committed(self, rev: str, text: str) -> None:
         """Raise SettingsError where a commit's improve.yaml is wrong whatever words are typed."""

@@ -30,7 +30,10 @@ def hands(chain: Chain) -> Iterator[Finding]:
     for commit in chain.commits.values():
         if "Verdict" not in trailers(commit.message):
             continue
-        for role, person in (("author", commit.author), ("committer", chain.committers[commit.sha])):
+        for role, person in (
+            ("author", commit.author),
+            ("committer", chain.committers[commit.sha]),
+        ):
             if person != ENGINE:
                 who = one_line(f"{person.name} <{person.email}>", 80)
                 what = f"its {role} is {who}: {one_line(commit.subject, 60)}"
