@@ -9,6 +9,10 @@ from example_trail import ExampleTrail, measurement, pin_clock, tell
 
 from improve_git.cli.main import main
 from improve_git.pipeline import Pipeline
+from improve_git.sandboxes import select
+from improve_git.sandboxes.base import Sandbox
+from sealing import BETTER, sealed_world
+from worlds import World
 
 
 @pytest.fixture
@@ -42,3 +46,15 @@ def example(story: Path, tmp_path: Path) -> ExampleTrail:
     folder = tmp_path / "pets"
     shutil.copytree(story, folder)
     return ExampleTrail(Pipeline.open(folder), measurement(0.9))
+
+
+@pytest.fixture
+def world(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Return a pipeline with 60 sealed images; the command line trains in its scripted sandbox."""
+    w = sealed_world(photos, tmp_path / "pipeline", BETTER)
+
+    def open_sandbox(*_: object) -> Sandbox:
+        return w.sandbox
+
+    monkeypatch.setattr(select, "open_sandbox", open_sandbox)
+    return w

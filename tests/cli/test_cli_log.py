@@ -21,6 +21,8 @@ def test_the_story(example: ExampleTrail, call: Call) -> None:
 0004     data   merged    0.9000  +10.00 points  flips: flips helps
 {last}         by hand                          Change by hand
 0005     train  open                             warm-up: a warm-up steadies th…
+
+scores and gains: on val, optimistic: a search kept the best
 """
     )
 
@@ -85,7 +87,7 @@ def test_commits_of_any_date_stand_between_their_verdicts(
         example.commit_by_user({"README.md": year})
     example.score_main("measured", measurement(0.7))
     lines = call("log", "-C", example.repo.folder).out.splitlines()
-    assert [line.split()[1] for line in lines[-4:-1]] == ["by", "by", "measured"]
+    assert [line.split()[1] for line in lines[-6:-3]] == ["by", "by", "measured"]
 
 
 def test_a_commit_without_a_verdict_is_shown_by_git(example: ExampleTrail, call: Call) -> None:

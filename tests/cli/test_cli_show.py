@@ -31,6 +31,7 @@ def test_a_merge_in_full(example: ExampleTrail, call: Call) -> None:
         == f'''\
 0001 model: wider merged
 accuracy 0.7000 over 0.5000 (+20.00 points)
+on val, optimistic: a search kept the best
 
 hypothesis
   wider helps

@@ -70,8 +70,7 @@ def _open(pipeline: "Pipeline", rev: str, seeds: int, json_: bool) -> None:
             bench = Bench(pipeline, open_sandbox(settings.sandbox, display.say), display)
             made = evaluation.evaluate(bench, planned)
     except KeyboardInterrupt as error:
-        asked = typed("evaluate", pipeline.repo.folder, [rev, "--test"])
-        error.add_note(f"not counted; to carry on: {asked}")
+        error.add_note(f"not counted; to carry on: {_typed(pipeline, rev)}")
         raise
     if json_:
         print_json(asdict(made))
@@ -90,7 +89,7 @@ def _told(made: "Opening", name: str, known: "Known") -> Iterator[str]:
         level_text,
         metric_text,
     )
-    from improve_git.openings import level_of
+    from improve_git.openings import BUDGET, level_of
 
     metric, high = made.metric, made.low if made.high is None else made.high
     yield (
@@ -109,7 +108,7 @@ def _told(made: "Opening", name: str, known: "Known") -> Iterator[str]:
         yield f"{name} may be no better than the baseline: the interval holds zero"
     if known.gain is not None and known.metric == metric:
         yield f"for comparison: {gain_text(metric, known.gain)} {OPTIMISTIC}"
-    error, budget = level_text(1 - made.level), level_text(1 - level_of(0))
+    error, budget = level_text(1 - made.level), level_text(BUDGET)
     yield (
         f"opening {made.number} of the sealed part: its interval misses the true gain in {error} "
         f"of all cases at most, all openings together in {budget}; opening {made.number + 1} "
@@ -120,7 +119,7 @@ def _told(made: "Opening", name: str, known: "Known") -> Iterator[str]:
 def _tell(pipeline: "Pipeline", rev: str, seeds: int, json_: bool) -> None:
     """Tell what is recorded, and what an opening would take."""
     from improve_git import evaluation
-    from improve_git.cli.screen import clean, columns, console, print_json
+    from improve_git.cli.screen import Screen, Styled, clean, columns, print_json
     from improve_git.figures import OPTIMISTIC, duration, gain_text, level_text, score_text
     from improve_git.openings import FETCH_OPENINGS, level_of
 
@@ -130,7 +129,7 @@ def _tell(pipeline: "Pipeline", rev: str, seeds: int, json_: bool) -> None:
         upcoming = {"number": number, "level": level_of(number), "trainings": trainings}
         print_json(asdict(known) | {"gain": known.gain, "next": upcoming})
         return
-    screen, name = console(), clean(rev, 40)
+    screen, name = Screen(), clean(rev, 40)
     rows = []
     if known.baseline is not None:
         rows.append(("baseline", score_text(known.metric, known.baseline)))
@@ -147,14 +146,19 @@ def _tell(pipeline: "Pipeline", rev: str, seeds: int, json_: bool) -> None:
         screen.print("the sealed test part was not opened yet")
     if any(ref.startswith("refs/remotes/") for ref in pipeline.repo.branches()):
         screen.print("openings that this clone lacks would count too; first fetch them:")
-        screen.print(f"  {FETCH_OPENINGS}", soft_wrap=True)
+        screen.line([Styled(f"  {FETCH_OPENINGS}", "")])
     each = f" of about {duration(known.train_seconds)}" if known.train_seconds else ""
     screen.print(
-        f"opening {number} would take {trainings} trainings{each}; "
-        f"its interval would stand at {level_text(level_of(number))}:"
+        f"opening {number} would take {trainings} trainings{each}, and stand at "
+        f"{level_text(level_of(number))}:"
     )
-    asked = [*(() if rev == "main" else (rev,)), "--test"]
-    screen.print(f"  {typed('evaluate', pipeline.repo.folder, asked)}", soft_wrap=True)
+    screen.line([Styled(f"  {_typed(pipeline, rev)}", "")])
+
+
+def _typed(pipeline: "Pipeline", rev: str) -> str:
+    """Return the command that opens the sealed part."""
+    named = [] if rev == "main" else [rev]
+    return typed("evaluate", pipeline.repo.folder, ["--test", *named])
 
 
 def _row(made: "Opening") -> tuple[str, ...]:
@@ -165,9 +169,8 @@ def _row(made: "Opening") -> tuple[str, ...]:
         told = f"above {better_text(made.metric, made.low)}"
     else:
         told = interval_text(made.metric, made.low, made.high)
-    what = {True: "certified", False: "not certified", None: "evaluated"}[made.passed]
-    gain = better_text(made.metric, made.gain)
+    what = {True: "certified", False: "uncertified", None: "evaluated"}[made.passed]
     return (
-        str(made.number), made.date[:10], what, made.tip[:7], gain,
-        f"{told} at {level_text(made.level)}",
+        str(made.number), made.date[:10], what, made.tip[:7], better_text(made.metric, made.gain),
+        f"{told.removesuffix(' points')} at {level_text(made.level)}",
     )  # fmt: skip

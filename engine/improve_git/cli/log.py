@@ -8,7 +8,7 @@ import click
 from improve_git.cli.options import as_json, in_pipeline, typed
 from improve_git.cli.screen import VERDICTS, Screen, Styled, clean, columns, print_json
 from improve_git.domain import Attempt
-from improve_git.figures import gain_text
+from improve_git.figures import OPTIMISTIC, gain_text
 from improve_git.history import ByHand, read_history
 from improve_git.pipeline import Pipeline
 from improve_git.story import Row, story
@@ -33,7 +33,10 @@ def command(folder: Path, json_: bool) -> None:
     if json_:
         print_json([_plain(row, metric) for row, metric in told])
     elif told:
-        columns(Screen(), [_line(row, metric) for row, metric in told], right=(3, 4))
+        screen = Screen()
+        columns(screen, [_line(row, metric) for row, metric in told], right=(3, 4))
+        screen.print()
+        screen.print(f"scores and gains: {OPTIMISTIC}")
     else:
         Screen().line([Styled(f"nothing has been measured yet: {typed('run', repo.folder)}", "")])
 

@@ -72,9 +72,24 @@ def _run(pipeline: "Pipeline") -> None:
         display.say(f"carrying on: {attempt.number:04d} {attempt.component}: {attempt.slug}")
     loop = Loop(pipeline, team, bench, display)
     display.say(f"done: {loop.run()}")
+    if told := _gained(pipeline):
+        display.say(told)
     if settings.accept.certify:
         _certify(pipeline, bench, loop.incumbent.measured(), display)
     display.say(f"see: {typed('status', pipeline.repo.folder)}")
+
+
+def _gained(pipeline: "Pipeline") -> str:
+    """Return what main has gained so far; empty while it is the baseline, or by another metric."""
+    from improve_git.figures import OPTIMISTIC, gain_text, score_text
+    from improve_git.history import read_history
+
+    scores = read_history(pipeline.repo).main
+    first, last = scores[0], scores[-1]
+    if first is last or first.metric != last.metric:
+        return ""
+    gain = gain_text(last.metric, last.score - first.score)
+    return f"main: {score_text(last.metric, last.score)}, {gain} {OPTIMISTIC}"
 
 
 def _certify(pipeline: "Pipeline", bench: "Bench", main: "Main", display: "Display") -> None:

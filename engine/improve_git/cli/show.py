@@ -19,7 +19,7 @@ from improve_git.cli.screen import (
     print_json,
     visible,
 )
-from improve_git.figures import gain_text, score_text
+from improve_git.figures import OPTIMISTIC, gain_text, score_text
 from improve_git.history import FETCH_NOTES, read_history
 from improve_git.pipeline import Pipeline
 
@@ -61,6 +61,8 @@ def _show(screen: Console, found: Account) -> None:
     screen.print(title, Text(verdict, style=VERDICTS.get(verdict, "")))
     if found.reason:
         screen.print(clean(found.reason))
+        if found.score is not None:
+            screen.print(OPTIMISTIC)
     elif found.score is not None:
         screen.print(f"{score_text(found.metric, found.score)} on val")
     _paragraph(screen, "hypothesis", found.hypothesis)

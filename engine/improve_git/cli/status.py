@@ -110,9 +110,10 @@ def _sealed(found: Overview) -> list[tuple[str, str]]:
         passed = "passed" if made.passed else "not passed"
         rows.append(("certified", f"{passed} by {made.tip[:7]}, opening {made.number} of test"))
     if made := found.opened("evaluation"):
-        interval = interval_text(made.metric, made.low, made.high or made.low)
-        told = f"{better_text(made.metric, made.gain)}, {level_text(made.level)} {interval}"
-        rows.append(("on test", f"{told}; by {made.tip[:7]}, opening {made.number}"))
+        high = made.low if made.high is None else made.high
+        interval = interval_text(made.metric, made.low, high).removesuffix(" points")
+        gain = f"{better_text(made.metric, made.gain)}, {interval} at {level_text(made.level)}"
+        rows.append(("on test", f"{gain}; by {made.tip[:7]}, opening {made.number}"))
     return rows
 
 
