@@ -12,6 +12,9 @@ class Observer(Protocol):
     def warn(self, text: str) -> None:
         """One line that the user should not miss."""
 
+    def doing(self, text: str) -> None:
+        """What an agent is asked to do at this moment; "" once it has replied."""
+
     def begin(self, title: str, epochs: int | None, seconds: float) -> None:
         """A training begins; ``seconds`` is its safety stop."""
 
@@ -34,6 +37,9 @@ class Silent:
     def warn(self, text: str) -> None:
         """Drop it."""
 
+    def doing(self, text: str) -> None:
+        """Drop it."""
+
     def begin(self, title: str, epochs: int | None, seconds: float) -> None:
         """Drop it."""
 
@@ -45,3 +51,45 @@ class Silent:
 
     def verdict(self, verdict: str, subject: str) -> None:
         """Drop it."""
+
+
+class Several:
+    """Tells several observers the same."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def say(self, text: str) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.say(text)
+
+    def warn(self, text: str) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.warn(text)
+
+    def doing(self, text: str) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.doing(text)
+
+    def begin(self, title: str, epochs: int | None, seconds: float) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.begin(title, epochs, seconds)
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.event(event)
+
+    def end(self) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.end()
+
+    def verdict(self, verdict: str, subject: str) -> None:
+        """Pass it on."""
+        for one in self._observers:
+            one.verdict(verdict, subject)

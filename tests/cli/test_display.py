@@ -56,9 +56,19 @@ def test_what_a_candidate_reports_does_no_harm(display: Display) -> None:
     display.end()
 
 
+def test_a_live_line_tells_which_agent_is_asked(display: Display) -> None:
+    display.doing("0003 analyst (gpt) chooses what to try")
+    assert display._asking and "0003 analyst (gpt)" in str(display._asking.status)
+    display.begin("0003 model: wider", 4, 60.0)  # two live lines at once cannot be
+    assert display._asking is None
+    display.end()
+
+
 def test_in_a_pipe_there_is_no_live_line() -> None:
     out = io.StringIO()
     display = Display(Console(file=out))
+    display.doing("0000 architect (gpt) writes the first pipeline")
+    display.doing("")
     display.begin("measure the baseline", None, 60.0)
     display.event({"event": "epoch", "epoch": 1, "epochs": 4})
     display.end()

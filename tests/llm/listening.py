@@ -19,6 +19,10 @@ class Listening(Silent):
 
     said: list[str] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
+    did: list[str] = field(default_factory=list)
+
+    def doing(self, text: str) -> None:
+        self.did.append(text)
 
     def say(self, text: str) -> None:
         self.said.append(text)

@@ -108,6 +108,18 @@ def office(tmp_path: Path) -> Office:
     return Office(tmp_path)
 
 
+def test_the_observer_hears_which_agent_is_asked(office: Office) -> None:
+    desk = office.desk()
+    desk.ask(request())
+    desk.ask(request(role="model", ordinal=2))
+    desk.ask(request(role="architect", iteration=0))
+    assert office.observer.did == [
+        "0007 analyst (counted) chooses what to try", "",
+        "0007 model engineer (counted) repairs model.py", "",
+        "0000 architect (counted) writes the first pipeline", "",
+    ]  # fmt: skip
+
+
 def test_a_call_is_told_before_and_after(office: Office) -> None:
     reply = office.desk().ask(request())
     assert (reply.text, reply.cost_usd) == ("reply 1", 0.25)

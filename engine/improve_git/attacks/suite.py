@@ -141,6 +141,10 @@ class _Hearing:
         """Keep it."""
         self.said.append(text)
 
+    def doing(self, text: str) -> None:
+        """Keep it."""
+        self.said.append(text)
+
     def begin(self, title: str, epochs: int | None, seconds: float) -> None:
         """Keep the title."""
         del epochs, seconds

@@ -12,6 +12,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.status import Status
 from rich.text import Text
 
 _ROOM_FOR_A_BAR = 120  # cells of a screen
@@ -26,6 +27,7 @@ class Display:
         self.console = console or Console(highlight=False, soft_wrap=True)
         self._progress: Progress | None = None
         self._task = TaskID(0)
+        self._asking: Status | None = None
         self._began = 0.0
         self._title = ""
 
@@ -41,8 +43,18 @@ class Display:
         """Print a verdict's line."""
         self._print(Text(subject, style=_STYLES.get(verdict, "bold")))
 
+    def doing(self, text: str) -> None:
+        """Show a live line while an agent is asked."""
+        if self._asking:
+            self._asking.stop()
+            self._asking = None
+        if text and self.console.is_terminal:
+            self._asking = self.console.status(Text(text, overflow="ellipsis", no_wrap=True))
+            self._asking.start()
+
     def begin(self, title: str, epochs: int | None, seconds: float) -> None:
         """Show the live line of a training."""
+        self.doing("")
         self._began = time.monotonic()
         self._title = title
         if not self.console.is_terminal:

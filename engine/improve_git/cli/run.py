@@ -10,8 +10,8 @@ from improve_git.cli.options import in_pipeline, overrides, typed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from improve_git.cli.display import Display
     from improve_git.incumbent import Main
+    from improve_git.observer import Observer
     from improve_git.pipeline import Pipeline
     from improve_git.settings import Settings
     from improve_git.teams.base import Team
@@ -59,24 +59,26 @@ def command(folder: Path, cfg: bool, estimate: bool, words: tuple[str, ...]) -> 
 def _run(pipeline: "Pipeline") -> None:
     from improve_git.cli.display import Display
     from improve_git.history import read_history
+    from improve_git.live import Feed
     from improve_git.loop import Loop
+    from improve_git.observer import Several
     from improve_git.sandboxes.select import open_sandbox
     from improve_git.trial import Bench
 
-    display = Display()
+    observer = Several(Display(), Feed(pipeline.state))
     settings = pipeline.snapshot(pipeline.main()).settings
-    team = team_of(pipeline, settings, display)  # first: a missing key is told at once
-    sandbox = open_sandbox(settings.sandbox, display.say)
-    bench = Bench(pipeline, sandbox, display)
+    team = team_of(pipeline, settings, observer)  # first: a missing key is told at once
+    sandbox = open_sandbox(settings.sandbox, observer.say)
+    bench = Bench(pipeline, sandbox, observer)
     if attempt := read_history(pipeline.repo).open():
-        display.say(f"carrying on: {attempt.number:04d} {attempt.component}: {attempt.slug}")
-    loop = Loop(pipeline, team, bench, display)
-    display.say(f"done: {loop.run()}")
+        observer.say(f"carrying on: {attempt.number:04d} {attempt.component}: {attempt.slug}")
+    loop = Loop(pipeline, team, bench, observer)
+    observer.say(f"done: {loop.run()}")
     if told := _gained(pipeline):
-        display.say(told)
+        observer.say(told)
     if settings.accept.certify:
-        _certify(pipeline, bench, loop.incumbent.measured(), display)
-    display.say(f"see: {typed('status', pipeline.repo.folder)}")
+        _certify(pipeline, bench, loop.incumbent.measured(), observer)
+    observer.say(f"see: {typed('status', pipeline.repo.folder)}")
 
 
 def _gained(pipeline: "Pipeline") -> str:
@@ -92,12 +94,12 @@ def _gained(pipeline: "Pipeline") -> str:
     return f"main: {score_text(last.metric, last.score)}, {gain} {OPTIMISTIC}"
 
 
-def _certify(pipeline: "Pipeline", bench: "Bench", main: "Main", display: "Display") -> None:
+def _certify(pipeline: "Pipeline", bench: "Bench", main: "Main", observer: "Observer") -> None:
     from improve_git import certification
     from improve_git.cli.certify import told
 
     if certification.is_new(pipeline, main):
-        display.say(told(certification.certify(pipeline, bench, main)))
+        observer.say(told(certification.certify(pipeline, bench, main)))
 
 
 def _estimate(pipeline: "Pipeline", settings: "Settings") -> None:
@@ -129,12 +131,12 @@ def _estimate(pipeline: "Pipeline", settings: "Settings") -> None:
     columns(console(), rows)
 
 
-def team_of(pipeline: "Pipeline", settings: "Settings", display: "Display") -> "Team":
+def team_of(pipeline: "Pipeline", settings: "Settings", observer: "Observer") -> "Team":
     """Return the team that improves a pipeline."""
     from improve_git.teams.select import open_team
 
     sheet = _sheet(pipeline, settings)
-    return open_team(settings, pipeline.overrides, pipeline.state, display, sheet)
+    return open_team(settings, pipeline.overrides, pipeline.state, observer, sheet)
 
 
 def _sheet(pipeline: "Pipeline", settings: "Settings") -> "Callable[[], bytes | None]":

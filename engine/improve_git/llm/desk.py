@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection
 from dataclasses import replace
 
-from improve_git.domain import Role
+from improve_git.domain import COMPONENTS, Role
 from improve_git.errors import BudgetSpent, LlmError
 from improve_git.journal import Journal
 from improve_git.llm.base import (
@@ -82,6 +82,7 @@ class Desk:
         key = call_key(call.iteration, call.role, call.ordinal)
         about = {"call": key, "iteration": call.iteration, "role": call.role}
         self._journal.append("asking", **about, tokens=tokens, usd=usd)
+        self._observer.doing(_work(call, self.model_of(call.role)))
         try:
             reply = self._backend.complete(call)
         except BaseException as error:
@@ -90,6 +91,8 @@ class Desk:
                 usd = 0.0 if times == 0 else usd and usd * times
                 self._journal.append("failed-call", **about, tokens=tokens * times, usd=usd)
             raise
+        finally:
+            self._observer.doing("")
         return self._finish(
             call, self._transcripts.add(call, replace(reply, text=scrub(reply.text)))
         )
@@ -185,6 +188,18 @@ class Desk:
         if usd:
             charges.append(max(1, int((budget.usd - spent.usd) / usd)))
         return min(charges, default=None)
+
+
+def _work(call: Request, model: str) -> str:
+    """Return what an agent is asked to do, in a line: ``0007 model engineer (gpt): ...``."""
+    again = call.ordinal > 1
+    if call.role in COMPONENTS:
+        who, what = f"{call.role} engineer", f"{'repairs' if again else 'rewrites'} {call.role}.py"
+    elif call.role == "analyst":
+        who, what = "analyst", "chooses what to try" + " anew" * again
+    else:
+        who, what = "architect", "writes the first pipeline" + " anew" * again
+    return f"{call.iteration:04d} {who} ({model}) {what}"
 
 
 def _times_charged(error: BaseException, free: bool) -> int | None:
