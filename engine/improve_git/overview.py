@@ -20,9 +20,11 @@ from improve_git.figures import METRICS
 from improve_git.git import Repository
 from improve_git.history import History, Scored, read_history
 from improve_git.journal import run_under_way
+from improve_git.live import Live, read_live
 from improve_git.llm.ledger import spend
 from improve_git.openings import Kind, Opening, read_openings
 from improve_git.pipeline import OWN_FILES, Pipeline
+from improve_git.progress import Step, failures, steps
 from improve_git.trail import changed_paths
 
 _LARGEST_SETTINGS = 1 << 20  # bytes of an improve.yaml that is looked at
@@ -81,6 +83,8 @@ class Overview:
     baseline: Scored | None  # the first score by the same metric
     unmeasured: tuple[str, ...]  # what of the scored content main has changed since its score
     counts: dict[str, int]  # verdict -> attempts
+    failures: dict[str, int]  # in which way -> attempts, the most frequent first
+    steps: tuple[Step, ...]  # the iterations, by main's metric
     shares: dict[Component, Share]
     openings: tuple[Opening, ...]  # of the sealed test part, the newest first
     looks: int  # trainings whose score on val was looked at
@@ -89,6 +93,7 @@ class Overview:
     spent: Spent
     open: Attempt | None
     run: str  # who is running; empty: nobody
+    live: Live | None  # what that run is doing; None: nobody is running
     waits: tuple[Wait, ...]
 
     @property
@@ -101,13 +106,14 @@ class Overview:
         return next((opening for opening in self.openings if opening.kind == kind), None)
 
 
-def overview(pipeline: Pipeline) -> Overview:
-    """Look at a pipeline.
+def overview(pipeline: Pipeline, history: History | None = None) -> Overview:
+    """Look at a pipeline, whose trail may have been read already.
 
     Raises:
         PipelineError, GitError: the repository cannot be read.
     """
-    history = read_history(pipeline.repo)
+    history = history or read_history(pipeline.repo)
+    run = run_under_way(pipeline.state) or ""
     names = [f"{history.tip}:{name}" for name in ("improve.yaml", "dataset.json")]
     text, data_set = pipeline.repo.texts(names)
     settings = _settings(text)
@@ -127,6 +133,8 @@ def overview(pipeline: Pipeline) -> Overview:
         baseline=comparable[0] if comparable else None,
         unmeasured=tuple(path for path in changed if path in OWN_FILES),
         counts={verdict: verdicts[verdict] for verdict in ("merged", "rejected", "failed")},
+        failures=failures(history),
+        steps=steps(history),
         shares={name: _share(name, history, comparable) for name in COMPONENTS},
         openings=read_openings(pipeline.repo),
         looks=sum(attempt.looks for attempt in history.decided) + _own_looks(history),
@@ -134,7 +142,8 @@ def overview(pipeline: Pipeline) -> Overview:
         by_hand=math.fsum(_rise(scored) for scored in hand) if hand else None,
         spent=_spent(pipeline, history, settings),
         open=history.open(),
-        run=run_under_way(pipeline.state) or "",
+        run=run,
+        live=read_live(pipeline.state) if run else None,
         waits=(
             *_unusable(pipeline, history.tip, newest is None or "improve.yaml" in changed),
             *_landing(pipeline, history.tip),

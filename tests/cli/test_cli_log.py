@@ -12,6 +12,7 @@ def test_the_story(example: ExampleTrail, call: Call) -> None:
     assert (
         call("log", "-C", example.repo.folder).out
         == f"""\
+number   part   verdict    score           gain  what
 {first}         baseline  0.5000                 Measure the baseline
 0001     model  merged    0.7000  +20.00 points  wider: wider helps
 0002     train  rejected  0.6000  -10.00 points  longer: longer helps
@@ -34,9 +35,17 @@ def test_a_wider_screen_tells_more(example: ExampleTrail, call: Call, monkeypatc
             monkeypatch.setenv("COLUMNS", width)
         else:
             monkeypatch.delenv("COLUMNS")  # as in a pipe
-        lines.append(call("log", "-C", example.repo.folder).out.splitlines()[3])
+        lines.append(call("log", "-C", example.repo.folder).out.splitlines()[4])
     assert lines[0] == lines[1]
     assert lines[0].endswith("  mixup: crashed: ValueError: size mismatch")
+
+
+def test_the_newest_alone(example: ExampleTrail, call: Call) -> None:
+    said = call("log", "-n", "2", "-C", example.repo.folder).out.splitlines()
+    assert [line.split()[0] for line in said] == ["number", "0004", "0005"]
+    rows = json.loads(call("log", "-n", "2", "--json", "-C", example.repo.folder).out)
+    assert [row["number"] for row in rows] == [4, 5]
+    assert call("log", "-n", "0", "-C", example.repo.folder).code == 2
 
 
 def test_json(example: ExampleTrail, call: Call) -> None:
@@ -75,8 +84,8 @@ def test_each_line_has_the_metric_of_its_time(example: ExampleTrail, call: Call)
     example.score_main("measured", measurement(0.25, metric="log_loss"))
     example.attempt("model", "deeper", "rejected", measurement(0.3, metric="log_loss"))
     lines = call("log", "-C", example.repo.folder).out.splitlines()
-    assert "+20.00 points" in lines[1]
-    assert "rejected  0.3000        +0.0500  deeper" in lines[8]
+    assert "+20.00 points" in lines[2]
+    assert "rejected  0.3000        +0.0500  deeper" in lines[9]
 
 
 def test_commits_of_any_date_stand_between_their_verdicts(

@@ -11,6 +11,7 @@ from improve_git.git import Repository
 from improve_git.history import branch_of
 from improve_git.journal import only_run
 from improve_git.landing import LandingWaits, land
+from improve_git.live import Feed
 
 HEAVY = ["torch", "litellm", "hydra", "numpy", "sklearn", "docker", "pandas", "PIL"]
 
@@ -26,7 +27,10 @@ pets: /photos/pets, 40 images in 2 classes, judged by accuracy on the 10 of val
 main        accuracy 0.9000  {tip}, merge of 0004
 baseline    accuracy 0.5000
 gain        +40.00 points  on val, optimistic: a search kept the best
+course      ▁▄▄▄█  main, baseline to 0004
+newest      +.x+  + merged . rejected x failed
 iterations  4 of 40: 2 merged, 1 rejected, 1 failed
+failures    1 crashed
 looks       5 trainings judged on val
 hours       0.04 of training and predicting
 
@@ -81,6 +85,13 @@ def test_json(example: ExampleTrail, call: Call) -> None:
         "evaluation": None,
         "unmeasured": [],
         "counts": {"merged": 2, "rejected": 1, "failed": 1},
+        "failures": {"crashed": 1},
+        "steps": [
+            {"number": 1, "verdict": "merged", "score": 0.7, "main": 0.7},
+            {"number": 2, "verdict": "rejected", "score": 0.6, "main": 0.7},
+            {"number": 3, "verdict": "failed", "score": None, "main": 0.7},
+            {"number": 4, "verdict": "merged", "score": 0.9, "main": 0.9},
+        ],
         "components": {
             "data": {"tried": 2, "merged": 1},
             "model": {"tried": 1, "merged": 1},
@@ -97,6 +108,7 @@ def test_json(example: ExampleTrail, call: Call) -> None:
             "usd_budget": None,
         },
         "run": None,
+        "live": None,
         "waits": [],
     }
 
@@ -190,8 +202,15 @@ def test_a_commit_of_the_users_is_not_measured_yet(example: ExampleTrail, call: 
 def test_a_run_under_way(example: ExampleTrail, call: Call) -> None:
     folder, state = example.repo.folder, example.pipeline.state
     with only_run(state):
-        said = call("status", "-C", folder).out
-        assert said.splitlines()[-1].startswith("run  under way: process ")
+        feed = Feed(state)
+        said = call("status", "-C", folder).out.splitlines()
+        assert said[-3].startswith("run   under way: process ")
+        assert said[-1] == "now   between two steps"
+        feed.begin("0005 train: warm-up", 10, 60.0)
+        feed.event({"event": "epoch", "epoch": 4, "loss": 0.5, "tune_accuracy": 0.75})
+        said = call("status", "-C", folder).out.splitlines()
+        assert said[-2] == "training  0005 train: warm-up"
+        assert said[-1].startswith("epoch     4 of 10, loss 0.500, tune 0.750, ")
         assert json.loads(call("status", "-C", folder, "--json").out)["run"]
     (state / "lock.holder").write_text("process 1 that was killed")
     assert json.loads(call("status", "-C", folder, "--json").out)["run"] is None
@@ -266,7 +285,7 @@ def test_nothing_steers_the_terminal(tmp_path: Path, call: Call) -> None:
     assert call("status", "-C", example.repo.folder).out.startswith("pets: [red] [31m x, 40 ")
 
 
-@pytest.mark.parametrize("words", [["status"], ["log"], ["show", "1"]])
+@pytest.mark.parametrize("words", [["status"], ["log"], ["show", "1"], ["watch"]])
 def test_reading_is_light(example: ExampleTrail, words: list[str]) -> None:
     program = (
         "import sys\nfrom improve_git.cli.main import main\n"
@@ -275,6 +294,23 @@ def test_reading_is_light(example: ExampleTrail, words: list[str]) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", program, *words, "-C", str(example.repo.folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("words", [["status"], ["log"], ["log", "--json"]])
+def test_what_is_there_at_once_loads_little(example: ExampleTrail, words: list[str]) -> None:
+    slow = ("rich", "filelock", "asyncio", "statistics", "improve_git.schema", "improve_git.gate")
+    code = (
+        "import sys\nfrom improve_git.cli.main import main\n"
+        "try:\n    main(sys.argv[1:])\nfinally:\n"
+        f"    print([name for name in {slow!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words, "-C", str(example.repo.folder)],
         capture_output=True,
         text=True,
         check=True,

@@ -13,11 +13,14 @@ from improve_git.history import ByHand, read_history
 from improve_git.pipeline import Pipeline
 from improve_git.story import Row, story
 
+_HEADING = ("number", "part", "verdict", "score", "gain", "what")
+
 
 @click.command("log")
 @in_pipeline
 @as_json
-def command(folder: Path, json_: bool) -> None:
+@click.option("-n", "newest", type=click.IntRange(1), metavar="N", help="The newest N lines only.")
+def command(folder: Path, json_: bool, newest: int | None) -> None:
     """Tell the story: every iteration in a line, the baseline and your own commits between them.
 
     A commit of yours that changes what is scored is followed by a line with its score.
@@ -30,18 +33,20 @@ def command(folder: Path, json_: bool) -> None:
     """
     repo = Pipeline.open(folder).repo
     told = story(read_history(repo))
+    told = told[-newest:] if newest else told
     if json_:
         print_json([_plain(row, metric) for row, metric in told])
     elif told:
-        screen = Screen()
-        columns(screen, [_line(row, metric) for row, metric in told], right=(3, 4))
+        screen, heading = Screen(), [Styled(name, "dim") for name in _HEADING]
+        columns(screen, [heading, *(line_of(*row) for row in told)], right=(3, 4))
         screen.print()
         screen.print(f"scores and gains: {OPTIMISTIC}")
     else:
         Screen().line([Styled(f"nothing has been measured yet: {typed('run', repo.folder)}", "")])
 
 
-def _line(row: Row, metric: str) -> tuple[str | Styled, ...]:
+def line_of(row: Row, metric: str) -> tuple[str | Styled, ...]:
+    """Return number, component, verdict, score, gain and what was tried."""
     if isinstance(row, ByHand):
         return row.commit[:7], "", "by hand", "", "", clean(row.subject)
     score = "" if row.score is None else f"{row.score:.4f}"

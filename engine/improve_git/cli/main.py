@@ -26,6 +26,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "show": ("show", "one iteration: assignment, diff, curve, reason"),
         "diff": ("diff", "what an iteration changed, or the whole search"),
         "plot": ("plot", "score over iterations, gains, learning curves, confusion: PNG or SVG"),
+        "watch": ("watch", "the run under way: agents, live curve, newest verdicts"),
     },
     "Check": {
         "verify": ("verify", "does the history hold together, and a score come out again?"),

@@ -3,9 +3,10 @@
 import json
 import math
 import os
+import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,8 @@ VERDICTS = {"merged": "green", "rejected": "dim", "failed": "yellow", "baseline"
             "measured": "bold"}  # fmt: skip
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _BLOCKS = "▁▂▃▄▅▆▇█"
+# One cell each, without asking rich: Latin letters, and what this program draws.
+_NARROW = re.compile(r"[\x20-\x7e\xa1-\xac\xae-\u02ff\u2026\u2580-\u259f]*")
 _PIPE_WIDTH = 10_000  # a pipe has no edge; nothing is cut or wrapped there
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -39,9 +42,10 @@ class Screen:
 
     def __init__(self) -> None:
         self.width = _width()
-        self.is_terminal = sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+        self.is_terminal = sys.stdout.isatty()
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") in ("dumb", "unknown")
-        self._coloured = self.is_terminal and not plain
+        wanted = self.is_terminal or os.environ.get("FORCE_COLOR")
+        self._coloured = bool(wanted and not plain)
 
     def print(self, text: str = "", style: str = "") -> None:
         """Print one line that breaks between words at the screen's edge."""
@@ -83,6 +87,14 @@ def columns(
 
     Columns that are empty in every row are left out. ``right`` names those aligned to the right.
     """
+    for line in aligned(rows, right, indent):
+        _print_parts(screen, cut_line(line, screen.width))
+
+
+def aligned(
+    rows: Sequence[Sequence["str | Styled | Text"]], right: Iterable[int] = (), indent: int = 0
+) -> Iterator[list[Styled]]:
+    """Yield the rows as aligned lines, see ``columns``."""
     cells = [[_styled(cell) for cell in row] for row in rows]
     widths = [max(cell_len(cell.text) for cell in column) for column in zip(*cells, strict=True)]
     shown = [index for index, width in enumerate(widths) if width]
@@ -93,12 +105,12 @@ def columns(
             cell = row[index]
             blanks = Styled(" " * (widths[index] - cell_len(cell.text)), "")
             parts += (blanks, cell, _GAP) if index in flush_right else (cell, blanks, _GAP)
-        _print_parts(screen, _cut(parts, screen.width))
+        yield parts
 
 
 def cell_len(text: str) -> int:
     """Return how many cells of a terminal a text takes."""
-    if text.isascii():
+    if _NARROW.fullmatch(text):
         return len(text)
     from rich import cells
 
@@ -109,6 +121,8 @@ def cut(text: str, width: int) -> str:
     """Return a text of at most so many cells; one that is cut ends in an ellipsis."""
     if cell_len(text) <= width:
         return text
+    if _NARROW.fullmatch(text):
+        return text[: max(0, width - 1)].rstrip() + "…"
     from rich.cells import set_cell_size
 
     return set_cell_size(text, max(0, width - 1)).rstrip() + "…"
@@ -124,6 +138,23 @@ def sparkline(values: Sequence[float], low: float, high: float, most: int) -> st
     spread = high / 2 - low / 2
     heights = [round(top * ((value / 2 - low / 2) / spread)) if spread else 0 for value in values]
     return "".join(_BLOCKS[height] for height in heights)
+
+
+def cut_line(parts: list[Styled], width: int) -> list[Styled]:
+    """Return the parts of a line without blanks at its end, and no wider than the screen."""
+    while parts and not parts[-1].text.strip(" "):
+        parts.pop()
+    if not parts:
+        return parts
+    parts[-1] = Styled(parts[-1].text.rstrip(" "), parts[-1].style)
+    room, kept = width, []
+    for part in parts:
+        kept.append(part)
+        room -= cell_len(part.text)
+        if room < 0:
+            kept[-1] = Styled(cut(part.text, room + cell_len(part.text)), part.style)
+            break
+    return kept
 
 
 def clean(text: str, limit: int = 300) -> str:
@@ -168,23 +199,6 @@ def _styled(cell: "str | Styled | Text") -> Styled:
     if isinstance(cell, str):
         return Styled(cell, "")
     return cell if isinstance(cell, Styled) else Styled(cell.plain, str(cell.style))
-
-
-def _cut(parts: list[Styled], width: int) -> list[Styled]:
-    """Return the parts of a line without blanks at its end, and no wider than the screen."""
-    while parts and not parts[-1].text.strip(" "):
-        parts.pop()
-    if not parts:
-        return parts
-    parts[-1] = Styled(parts[-1].text.rstrip(" "), parts[-1].style)
-    room, kept = width, []
-    for part in parts:
-        kept.append(part)
-        room -= cell_len(part.text)
-        if room < 0:
-            kept[-1] = Styled(cut(part.text, room + cell_len(part.text)), part.style)
-            break
-    return kept
 
 
 def _print_parts(screen: "Console | Screen", parts: list[Styled]) -> None:
