@@ -168,7 +168,7 @@ def _show_again(screen: Console, again: "Again") -> None:
 
 def _told(again: "Again") -> str:
     """Return in a sentence whether the score came out."""
-    from improve_git.gate import gain_text
+    from improve_git.figures import gain_text
 
     whose = f"{again.name} ({again.commit[:7]})"
     if again.is_exact:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Iterator, Set
 from dataclasses import replace
 
-from improve_git.gate import Rule, decide, gain_text
+from improve_git.figures import METRICS, gain_text
+from improve_git.gate import Rule, decide
 from improve_git.measurement import evidence
-from improve_git.schema import METRICS
 from improve_git.significance import Trained
 from improve_git.verification.chain import Chain, Record, Ruled
 from improve_git.verification.findings import Finding

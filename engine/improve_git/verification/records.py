@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from improve_git import trail
+from improve_git.figures import score_text
 from improve_git.messages import compose, one_line, trailers
 from improve_git.verification.chain import Chain, Record, Ruled
 from improve_git.verification.findings import Finding
 from improve_git.verification.places import UNTRAINED
-from improve_git.words import score_text
 
 
 def attached(chain: Chain) -> Iterator[Finding]:

@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from improve_git.figures import METRICS
 from improve_git.measurement import FORMAT
-from improve_git.schema import METRICS
 
 _Check = Callable[[Any], bool]
 
