@@ -15,7 +15,8 @@ from improve_git.history import read_history
 HEAD = """\
 0001 model: wider, merged
   model.py  +1  -1
-accuracy 0.7000 on val, +20.00 points over 0.5000: a search estimate
+accuracy 0.7000, +20.00 points over 0.5000
+on val, optimistic: a search kept the best
 
 diff --git a/model.py b/model.py
 """
@@ -74,7 +75,8 @@ the baseline to main at {history.tip[:7]}
   data.py   +1  -1
   model.py  +1  -1
   train.py  +1  -1
-accuracy 0.9000 on val, +40.00 points over 0.5000: a search estimate
+accuracy 0.9000, +40.00 points over 0.5000
+on val, optimistic: a search kept the best
 
 diff --git a/data.py b/data.py
 """)
@@ -84,10 +86,10 @@ diff --git a/data.py b/data.py
 def test_a_score_is_told_of_what_was_measured(example: ExampleTrail, call: Call) -> None:
     folder = example.repo.folder
     example.commit_by_user({"README.md": "other words\n"})
-    assert "accuracy 0.9000 on val" in call("diff", "--best", "-C", folder).out
+    assert "accuracy 0.9000, +40.00 points" in call("diff", "--best", "-C", folder).out
     example.commit_by_user({"train.py": SOURCE.format(name="train", value=9)})
     said = call("diff", "--best", "-C", folder).out
-    assert " on val" not in said.partition("diff --git")[0]
+    assert "accuracy" not in said.partition("diff --git")[0]
     example.score_main("measured", measurement(0.7, metric="macro_f1"))
     said = call("diff", "--best", "-C", folder).out
     assert "\nmacro-F1 0.7000 on val\n\n" in said  # other than the baseline's

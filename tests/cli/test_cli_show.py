@@ -71,7 +71,7 @@ by class, on val
   cat         5  1.0000  1.0000   +0.00 points
   dog         5  0.4000  0.0000  +40.00 points
 
-by seed, on val: search estimates
+by seed, on val
   seed   score    main         change
      0  0.7000  0.5000  +20.00 points
 
@@ -266,7 +266,7 @@ def test_the_scores_of_several_seeds_and_of_a_first_look(example: ExampleTrail, 
     assert (
         said.partition("by seed, ")[2].partition("\n\nfigures")[0]
         == """\
-on val: search estimates
+on val
   seed   score    main         change
   1000  0.7000                         a first look, not in the mean
      0  0.6000  0.5000  +10.00 points

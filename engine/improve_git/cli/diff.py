@@ -10,7 +10,7 @@ from rich.console import Console
 from improve_git.changes import Change, FileChange, between, of_iteration, of_search
 from improve_git.cli.options import as_json, in_pipeline
 from improve_git.cli.screen import clean, columns, console, print_json, visible
-from improve_git.figures import gain_text, score_text
+from improve_git.figures import OPTIMISTIC, gain_text, score_text
 from improve_git.history import read_history
 from improve_git.pipeline import Pipeline
 from improve_git.revision import find_revision
@@ -78,11 +78,13 @@ def _head(screen: Console, found: Change) -> None:
     if not found.files:
         screen.print("  no file")
     if found.score is not None:
-        told = f"{score_text(found.metric, found.score)} on val"
+        told = score_text(found.metric, found.score)
         if found.base_score is not None:
             gain = gain_text(found.metric, found.score - found.base_score)
-            told += f", {gain} over {found.base_score:.4f}: a search estimate"
-        screen.print(told)
+            screen.print(f"{told}, {gain} over {found.base_score:.4f}")
+            screen.print(OPTIMISTIC)
+        else:
+            screen.print(f"{told} on val")
     screen.print()
 
 

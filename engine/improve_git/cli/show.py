@@ -153,7 +153,7 @@ def _seeds(screen: Console, found: Account) -> None:
         rows.append(_scores(found.metric, "mean", found.score, found.main_score))
     compared = any(row[2] for row in rows)
     head = ("seed", "score", *(("main", "change") if compared else ("", "")), "")
-    screen.print("\nby seed, on val" + ("" if found.number is None else ": search estimates"))
+    screen.print("\nby seed, on val")
     columns(screen, [head, *rows], right=(0, 1, 2, 3), indent=2)
 
 
