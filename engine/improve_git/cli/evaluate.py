@@ -171,6 +171,7 @@ def _row(made: "Opening") -> tuple[str, ...]:
         told = interval_text(made.metric, made.low, made.high)
     what = {True: "certified", False: "uncertified", None: "evaluated"}[made.passed]
     return (
-        str(made.number), made.date[:10], what, made.tip[:7], better_text(made.metric, made.gain),
+        str(made.number), made.date[:10], what, made.tip[:7],
+        better_text(made.metric, made.gain).removesuffix(" points"),
         f"{told.removesuffix(' points')} at {level_text(made.level)}",
     )  # fmt: skip
