@@ -197,8 +197,8 @@ def _seeds(
     main: Scored | None,
 ) -> tuple[SeedScore, ...]:
     """Return the scores by seed, beside main's of that time; a first look's seed is among them."""
-    looks, ours = recorded.looks(record), _by_seed(said, row)
-    theirs = _by_seed(main.trailers, main) if main else {}
+    looks, ours = recorded.looks(record), recorded.seed_scores(said, row.score)
+    theirs = recorded.seed_scores(main.trailers, main.score) if main else {}
     return tuple(
         SeedScore(
             seed=seed,
@@ -208,13 +208,6 @@ def _seeds(
         )
         for seed in dict.fromkeys([*looks, *ours, *theirs])
     )
-
-
-def _by_seed(said: Mapping[str, str], row: Attempt | Scored) -> dict[int, float]:
-    seeds = [seed for seed in said.get("Seeds", "").split(",") if seed.isdecimal()]
-    scores = row.seed_scores or (() if row.score is None else (row.score,))
-    told = zip(seeds, scores, strict=True) if len(seeds) == len(scores) else ()
-    return {int(seed): score for seed, score in told if len(seed) < 20 and math.isfinite(score)}
 
 
 def _cost(said: Mapping[str, str], record: Mapping[str, Any] | None) -> Cost:

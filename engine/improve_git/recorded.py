@@ -1,7 +1,11 @@
-"""What a record says. It may come from anywhere: whatever is not as expected counts as absent."""
+"""What a verdict says of its measurement, in its record and its trailers.
+
+They may come from anywhere: whatever is not as expected counts as absent.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from improve_git.significance import Trained
@@ -43,6 +47,18 @@ def train_seconds(record: Record | None) -> list[float]:
     """Return how long each training took that the score is told over."""
     runs = [_figures(run).get("train_seconds") for run in _runs(record)]
     return [seconds for seconds in runs if seconds]
+
+
+def seed_scores(said: Mapping[str, str], score: float | None) -> dict[int, float]:
+    """Return the score of each seed as a verdict's trailers tell it, ``score`` that of them all."""
+    seeds = [seed for seed in said.get("Seeds", "").split(",") if seed.isdecimal()]
+    told: list[Any] = said["Seed-Scores"].split(",") if "Seed-Scores" in said else [score]
+    found: dict[int, float] = {}
+    with suppress(ValueError, TypeError):  # other numbers of them, no figure, none at all
+        for seed, one in zip(seeds, told, strict=True):
+            if len(seed) < 20 and math.isfinite(float(one)):
+                found[int(seed)] = float(one)
+    return found
 
 
 def trainings(

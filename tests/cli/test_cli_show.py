@@ -66,10 +66,10 @@ learning curve, 3 epochs, main's 3
   tune_accuracy  ▁▅█  0 to 0.5
   main           ▁▅█  0 to 0.5
 
-by class, on val
-  class  images  recall    main         change
+recall by class, on val
+  class  images    main    this         change
   cat         5  1.0000  1.0000   +0.00 points
-  dog         5  0.4000  0.0000  +40.00 points
+  dog         5  0.0000  0.4000  +40.00 points
 
 by seed, on val
   seed   score    main         change
@@ -242,7 +242,7 @@ def test_many_epochs_and_classes_fit_on_a_screen(example: ExampleTrail, call: Ca
     assert [line.split()[0] for line in lines[start + 1 : start + 14]] == [
         *("epoch", "0", "27", "54", "82", "109", "136", "163", "190", "217", "245", "272", "299")
     ]
-    assert "by class, on val (38 that changed less left out)" in lines
+    assert "recall by class, on val (38 that changed less left out)" in lines
 
 
 def test_a_curve_of_many_epochs_becomes_a_line_of_blocks(example: ExampleTrail, call: Call) -> None:
@@ -278,7 +278,7 @@ cost
     )
     # The recalls are means over the seeds too.
     assert "  cat         5  1.0000  1.0000   +0.00 points\n" in said
-    assert "  dog         5  0.5000  0.2000  +30.00 points\n" in said
+    assert "  dog         5  0.2000  0.5000  +30.00 points\n" in said
 
 
 def test_tokens_and_dollars(example: ExampleTrail, call: Call) -> None:

@@ -50,9 +50,9 @@ def test_a_row_a_class_with_its_name_and_images_of_train(tmp_path):
 def test_only_train_images_are_opened(tmp_path, monkeypatch):
     data_set = read(class_folders(tmp_path, {"a": 30, "b": 30}))
     seen = []
-    whole = module._read
+    whole = module.read_image
     monkeypatch.setattr(
-        module, "_read", lambda path, *rest: seen.append(path) or whole(path, *rest)
+        module, "read_image", lambda path, *rest: seen.append(path) or whole(path, *rest)
     )
     contact_sheet(data_set, tmp_path, per_class=1000)
     train = {tmp_path / entry.path for entry in data_set.part("train")}
@@ -108,10 +108,10 @@ def test_the_sheet_is_bounded(tmp_path, sizes):
 
 
 def test_of_many_classes_some_from_the_first_to_the_last_are_shown():
-    assert module._spread(3, 12) == [0, 1, 2]
-    assert module._spread(100, 4) == [0, 33, 66, 99]
-    assert module._spread(100, 1) == [0]
-    assert module._spread(0, 4) == []
+    assert module.spread(3, 12) == [0, 1, 2]
+    assert module.spread(100, 4) == [0, 33, 66, 99]
+    assert module.spread(100, 1) == [0]
+    assert module.spread(0, 4) == []
 
 
 @pytest.mark.parametrize(

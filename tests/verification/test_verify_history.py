@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from forging import Draft, clone, edited, reworded, rewrite, said, verdict_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from forging import Draft, clone, edited, reworded, rewrite, said, verdict_of
 from improve_git.git import ENGINE, Person, Repository
 from improve_git.history import read_history, read_record
 from improve_git.pipeline import Pipeline

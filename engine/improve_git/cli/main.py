@@ -25,6 +25,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "log": ("log", "the story, one line an iteration"),
         "show": ("show", "one iteration: assignment, diff, curve, reason"),
         "diff": ("diff", "what an iteration changed, or the whole search"),
+        "compare": ("compare", "two revisions on the same images, and where they differ"),
         "plot": ("plot", "score over iterations, gains, learning curves, confusion: PNG or SVG"),
         "watch": ("watch", "the run under way: agents, live curve, newest verdicts"),
     },

@@ -7,7 +7,8 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from improve_git.account import Account, ClassChange, Cost, find
+from improve_git.account import Account, Cost, find
+from improve_git.cli.classes import Recalls, show_classes
 from improve_git.cli.curves import show_curves
 from improve_git.cli.diff import show_diff
 from improve_git.cli.options import as_json, in_pipeline
@@ -23,7 +24,6 @@ from improve_git.figures import OPTIMISTIC, gain_text, score_text
 from improve_git.history import FETCH_NOTES, read_history
 from improve_git.pipeline import Pipeline
 
-MOST_CLASSES = 12
 # Trailers that stand elsewhere on the screen.
 _TOLD = {"Iteration", "Component", "Verdict", "Reason", "Train-Seconds", "LLM-Tokens",
          "LLM-Cost-USD", "Seed-Scores"}  # fmt: skip
@@ -76,7 +76,8 @@ def _show(screen: Console, found: Account) -> None:
         screen.print()
         show_diff(screen, found.diff)
     show_curves(screen, found.curve, found.main_curve)
-    _classes(screen, found)
+    classes = [Recalls(one.name, one.images, one.before, one.recall) for one in found.classes]
+    show_classes(screen, classes, "main", "this")
     _seeds(screen, found)
     _cost(screen, found.cost)
     figures = [(key, clean(text)) for key, text in found.figures.items() if key not in _TOLD]
@@ -126,24 +127,6 @@ def _paragraph(screen: Console, label: str, text: str) -> None:
             screen.print(Text("  " if part else "") + part)
 
 
-def _classes(screen: Console, found: Account) -> None:
-    if not found.classes:
-        return
-    compared = any(one.before is not None for one in found.classes)
-    told = sorted(found.classes, key=_change, reverse=True)[:MOST_CLASSES]
-    kept = [one for one in found.classes if one in told]
-    left = len(found.classes) - len(kept)
-    rows = [("class", "images", "recall", *(("main", "change") if compared else ()))]
-    for one in kept:
-        row = [clean(one.name, 40), f"{one.images:,}", f"{one.recall:.4f}"]
-        if compared:
-            change = "" if one.before is None else gain_text("accuracy", one.recall - one.before)
-            row += ["" if one.before is None else f"{one.before:.4f}", change]
-        rows.append(tuple(row))
-    screen.print("\nby class, on val" + (f" ({left} that changed less left out)" if left else ""))
-    columns(screen, rows, right=(1, 2, 3, 4), indent=2)
-
-
 def _seeds(screen: Console, found: Account) -> None:
     if found.score is None:
         return
@@ -178,10 +161,6 @@ def _cost(screen: Console, cost: Cost) -> None:
         told += [f"{cost.tokens:,} tokens", price]
     if told:
         screen.print(f"\ncost\n  {', '.join(told)}")
-
-
-def _change(one: ClassChange) -> float:
-    return abs(one.recall - one.before) if one.before is not None else 0.0
 
 
 def _git(found: Account) -> list[str]:

@@ -1,6 +1,5 @@
 """A contact sheet: a few train images of each class on one page, for a model that sees images."""
 
-import hashlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,15 +8,13 @@ from random import Random
 from PIL import Image, ImageDraw, ImageFont
 
 from improve_git.datasets.dataset import DataSet, Entry
-from improve_git.datasets.images import UnreadableImageError, decode
-from improve_git.messages import one_line
+from improve_git.datasets.drawing import fitting, printable, read_image, spread
 
 MOST_WIDTH, MOST_HEIGHT = 1200, 1600  # pixels of a sheet
 _LABEL = 220  # pixels, of the column with the class names
 _GAP = 6
 _LEAST_SIDE, _MOST_SIDE = 96, 224  # pixels of an image
 _FONT_SIZE = 16
-_MAX_PIXELS = 100_000_000  # of a file; as data.max_pixels is set unless told otherwise
 _TRIES = 5  # times as many files as wanted are opened, at most, where some cannot be read
 
 
@@ -43,14 +40,16 @@ def contact_sheet(
     side = side or _largest_side(per_class, min(most_classes, len(data_set.classes)))
     step = side + _GAP
     per_class = min(per_class, (MOST_WIDTH - _LABEL - _GAP) // step)
-    rows = _spread(len(data_set.classes), min(most_classes, (MOST_HEIGHT - _GAP) // step))
+    rows = spread(len(data_set.classes), min(most_classes, (MOST_HEIGHT - _GAP) // step))
     sheet = Image.new("RGB", (_LABEL + per_class * step + _GAP, len(rows) * step + _GAP), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(_FONT_SIZE)
     train = data_set.part("train")
     for row, label in enumerate(rows):
         top = _GAP + row * step
-        text = _fitting(draw, font, f"{label}: {_printable(data_set.classes[label])}")
+        text = fitting(
+            draw, font, f"{label}: {printable(data_set.classes[label])}", _LABEL - 2 * _GAP
+        )
         draw.text((_GAP, top + side // 2), text, fill="black", font=font, anchor="lm")
         of_class = [entry for entry in train if entry.label == label]
         for column, image in enumerate(_images(of_class, root, per_class, side)):
@@ -67,59 +66,13 @@ def _largest_side(columns: int, rows: int) -> int:
     return max(_LEAST_SIDE, min(_MOST_SIDE, wide - _GAP, high - _GAP))
 
 
-def _spread(count: int, most: int) -> list[int]:
-    """Return at most so many numbers below ``count``, evenly from the first to the last."""
-    if count <= most:
-        return list(range(count))
-    return [round(index * (count - 1) / max(1, most - 1)) for index in range(most)]
-
-
 def _images(entries: list[Entry], root: Path, wanted: int, side: int) -> Iterator[Image.Image]:
     """Yield so many of the images, chosen by chance, always the same."""
     chosen = Random(0).sample(entries, min(len(entries), _TRIES * wanted))
     for entry in chosen:
         if wanted == 0:
             return
-        image = _read(root / entry.path, entry.sha256, side)
+        image = read_image(root / entry.path, entry.sha256, side)
         if image is not None:
             wanted -= 1
             yield image
-
-
-def _read(path: Path, sha256: str, side: int) -> Image.Image | None:
-    """Decode a file if it is the very one that the data set was read from.
-
-    The sheet is sent to a model's provider: a dataset.json of anybody's, that names another file of
-    the user's, must not get it there.
-    """
-    try:
-        if not path.is_file():  # opening a pipe would wait for ever
-            return None
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                return None
-            file.seek(0)
-            image = decode(file, side, _MAX_PIXELS).image
-    except (OSError, ValueError, UnreadableImageError):
-        return None
-    # Tiny images would be dots on the sheet.
-    factor = side // max(image.size)
-    return image.resize((factor * image.width, factor * image.height), Image.Resampling.NEAREST)
-
-
-def _printable(name: str) -> str:
-    """Return a class name as one line that a font can draw."""
-    text = one_line(name, 100).encode("utf-8", "replace").decode()
-    return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def _fitting(
-    draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, text: str
-) -> str:
-    """Cut a text to the width of its column."""
-    room = _LABEL - 2 * _GAP
-    if draw.textlength(text, font) <= room:
-        return text
-    while draw.textlength(f"{text}...", font) > room:
-        text = text[:-1]
-    return f"{text}..."
