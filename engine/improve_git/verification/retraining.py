@@ -22,8 +22,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from improve_git.domain import Attempt
 from improve_git.errors import PipelineError
-from improve_git.history import FETCH_NOTES, History
+from improve_git.history import FETCH_NOTES, History, Scored
 from improve_git.measurement import Measurement, combine, evidence
 from improve_git.pipeline import Pipeline, Snapshot
 from improve_git.revision import Revision
@@ -129,7 +130,8 @@ def train_again(bench: Bench, snapshot: Snapshot, its: Revision, history: Histor
     now = combine(runs)
     ours, theirs = (evidence(snapshot.data_set, [side]) for side in (now, record))
     pair = Pair(now["metric"], ours.labels, ours.of(now["seeds"]), theirs.of(now["seeds"]))
-    groups = [one.seed_scores for one in (*history.main, *history.attempts)
+    rows: list[Scored | Attempt] = [*history.main, *history.attempts]
+    groups = [one.seed_scores for one in rows
               if one.metric == now["metric"] and one.verdict != "failed"]  # fmt: skip
     allowed, freedom = allowance(pair, [its for its in groups if len(its) > 1])
     guesses = [(a["judgement"]["predicted"], b["judgement"]["predicted"])
