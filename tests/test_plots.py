@@ -3,7 +3,7 @@ import re
 import pytest
 
 from improve_git import plots
-from improve_git.course import PICTURES, Comparison, Gain, Gains, Mark, Scores, Side
+from improve_git.course import PICTURES, Gain, Gains, Mark, Scores, Side, Sides
 from improve_git.domain import COMPONENTS
 
 
@@ -19,7 +19,7 @@ def side(name: str, confusion: list[list[int]]) -> Side:
 def test_class_names_are_drawn_safely(capfd: pytest.CaptureFixture[str]) -> None:
     names = ("$\\frac{1", "a" * 10_000, "</text><script>", "猫", "x\u202ey", "--> <!--")
     table = [[1 + (row == column) for column in range(6)] for row in range(6)]
-    svg = plots.draw({"confusion": Comparison((side("main", table),), names)}, "$x_", "svg")
+    svg = plots.draw({"confusion": Sides((side("main", table),), names)}, "$x_", "svg")
     told = {*texts(svg)}
     assert {"$x_", "$\\frac{1", "a" * 17 + "…", "&lt;/text&gt;&lt;script&gt;", "class 3",
             "x y"} <= told  # fmt: skip
@@ -31,7 +31,7 @@ def test_of_many_classes_the_most_confused_are_drawn() -> None:
     table = [[9 if row == column else 0 for column in range(200)] for row in range(200)]
     table[150][20] = 5
     names = tuple(f"c{index}" for index in range(200))
-    found = Comparison((side("baseline", table), side("main", table)), names)
+    found = Sides((side("baseline", table), side("main", table)), names)
     told = texts(plots.draw({"confusion": found}, "", "svg"))
     assert {"c150", "c20", "(12 most confused of 200)"} <= {*told}
     assert len({name for name in told if name in names}) == 12

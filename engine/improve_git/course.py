@@ -74,14 +74,14 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Sides:
     """Two pipelines, the older first; one alone where there is nothing to compare it with."""
 
     sides: tuple[Side, ...]
     classes: tuple[str, ...]
 
 
-Picture = Scores | Gains | Comparison
+Picture = Scores | Gains | Sides
 
 
 def pictures(repo: Repository, history: History, found: Overview) -> dict[str, Picture]:
@@ -97,7 +97,7 @@ def pictures(repo: Repository, history: History, found: Overview) -> dict[str, P
     return drawn | compared(before_and_after(repo, history, found))
 
 
-def compared(comparison: Comparison) -> dict[str, Picture]:
+def compared(comparison: Sides) -> dict[str, Picture]:
     """Return the pictures that compare two pipelines, those whose records are at hand."""
     drawn: dict[str, Picture] = {}
     if any(side.curve for side in comparison.sides):
@@ -139,7 +139,7 @@ def gains(found: Overview) -> Gains:
     return Gains(found.metric, tuple(part for part in parts if abs(part.gain) < _LARGEST))
 
 
-def before_and_after(repo: Repository, history: History, found: Overview) -> Comparison:
+def before_and_after(repo: Repository, history: History, found: Overview) -> Sides:
     """Return the baseline and main; the baseline alone while main is still that.
 
     Raises:
@@ -151,9 +151,7 @@ def before_and_after(repo: Repository, history: History, found: Overview) -> Com
     return _comparison(sides, found)
 
 
-def against_incumbent(
-    repo: Repository, history: History, found: Overview, number: int
-) -> Comparison:
+def against_incumbent(repo: Repository, history: History, found: Overview, number: int) -> Sides:
     """Return an iteration beside what main held when it was judged.
 
     Raises:
@@ -176,9 +174,9 @@ def _incumbent(repo: Repository, history: History, number: int) -> Revision | No
     return None
 
 
-def _comparison(sides: list[tuple[str, Revision]], found: Overview) -> Comparison:
+def _comparison(sides: list[tuple[str, Revision]], found: Overview) -> Sides:
     classes = found.data.classes
-    return Comparison(
+    return Sides(
         tuple(
             Side(
                 name,

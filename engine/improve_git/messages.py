@@ -33,6 +33,15 @@ def wrapped(text: str) -> str:
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
+def unwrapped(text: str) -> str:
+    """Undo ``wrapped``: a paragraph's lines become one, list items and labels stay lines."""
+    paragraphs = re.split(r"\n\s*\n", text.strip())
+    return "\n\n".join(
+        "\n".join(" ".join(item.split("\n")) for item in _ITEM.split(paragraph))
+        for paragraph in paragraphs
+    )
+
+
 def compose(subject: str, body: str, trailers: Mapping[str, object]) -> str:
     """Put a commit message together. Trailers without a value (None or empty) are left out.
 
@@ -55,4 +64,14 @@ def _fill(item: str) -> str:
     indent = "  " if item.startswith(("- ", "* ")) else ""
     return textwrap.fill(
         item, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def visible(text: str) -> str:
+    r"""Return foreign text with its lines and tabs; what could steer a reader becomes \xNN."""
+    return "".join(
+        c
+        if c in "\n\t" or unicodedata.category(c) not in _INVISIBLE
+        else c.encode("unicode-escape", "surrogatepass").decode()
+        for c in text
     )

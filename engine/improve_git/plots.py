@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from improve_git.course import Comparison, Gains, Mark, Picture, Scores, Side
+from improve_git.course import Gains, Mark, Picture, Scores, Side, Sides
 from improve_git.errors import ImproveError
 from improve_git.figures import IN_POINTS, METRICS, gain_text, metric_text
 from improve_git.messages import one_line
@@ -103,7 +103,7 @@ def _bands(found: Any) -> "list[SubFigure]":
 def _height(name: str, picture: Picture) -> float:
     if name == "score":
         return 3.5
-    if name == "confusion" and isinstance(picture, Comparison):
+    if name == "confusion" and isinstance(picture, Sides):
         return 1.6 + 0.22 * min(MOST_CLASSES, max(4, len(picture.classes)))
     return 2.7
 
@@ -222,7 +222,7 @@ def _gains(part: "SubFigure", found: Gains) -> None:
     axes.set_xlabel(f"{unit}{metric_text(found.metric)} on val")
 
 
-def _curves(part: "SubFigure", found: Comparison) -> None:
+def _curves(part: "SubFigure", found: Sides) -> None:
     names = _telling([row for side in found.sides for row in side.curve])
     panels = _axes(part, len(names))
     for axes, name in zip(panels, names, strict=True):
@@ -270,7 +270,7 @@ def _sides(sides: Sequence[Side]) -> list[tuple[Side, str, float]]:
     return [(side, *style) for side, style in zip(sides, styles, strict=True)]
 
 
-def _confusions(part: "SubFigure", found: Comparison) -> None:
+def _confusions(part: "SubFigure", found: Sides) -> None:
     sides = [side for side in found.sides if side.confusion]
     kept = _most_confused(sides, len(found.classes))
     panels = _axes(part, len(sides))

@@ -9,8 +9,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from improve_git.files import shipped
+from improve_git.messages import one_line, unwrapped, visible
 
 PROMPTS = Path(__file__).resolve().parent / "teams" / "agents" / "prompts"
+PAGES = Path(__file__).resolve().parent / "pages"
 
 
 def render(name: str, /, **values: Any) -> str:
@@ -29,6 +31,15 @@ def render_prompt(name: str, /, **values: Any) -> str:
         jinja2.UndefinedError: the prompt needs a value that was not given.
     """
     return _environment(PROMPTS).get_template(name).render(**values)
+
+
+def render_page(name: str, /, **values: Any) -> str:
+    """Render an HTML page, such as ``report.html.j2``; whatever it is given is escaped.
+
+    Raises:
+        jinja2.UndefinedError: the page needs a value that was not given.
+    """
+    return _pages().get_template(name).render(**values)
 
 
 def fenced(text: str, info: str = "") -> str:
@@ -69,4 +80,20 @@ def _environment(folder: Path) -> Environment:
     environment.filters["literal"] = literal
     environment.filters["fenced"] = fenced
     environment.globals["zip"] = zip
+    return environment
+
+
+@cache
+def _pages() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(PAGES),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Escaped is not enough: characters that turn the direction of writing would still steer.
+    environment.filters["line"] = one_line
+    environment.filters["lines"] = visible
+    environment.filters["unwrapped"] = unwrapped
     return environment

@@ -13,11 +13,11 @@ from PIL import Image
 
 from improve_git import plots
 from improve_git.course import (
-    Comparison,
     Gain,
     Gains,
     Mark,
     Scores,
+    Sides,
     against_incumbent,
     pictures,
 )
@@ -65,7 +65,7 @@ def test_the_story_as_data(example: ExampleTrail) -> None:
         Gain("by hand", 0.1, None, None),
     ]  # fmt: skip
     curves = found["curves"]
-    assert isinstance(curves, Comparison)
+    assert isinstance(curves, Sides)
     assert [(side.name, len(side.curve), side.confusion) for side in curves.sides] == [
         ("baseline", 3, []), ("main", 3, [])
     ]  # fmt: skip

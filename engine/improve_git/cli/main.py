@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "compare": ("compare", "two revisions on the same images, and where they differ"),
         "plot": ("plot", "score over iterations, gains, learning curves, confusion: PNG or SVG"),
         "watch": ("watch", "the run under way: agents, live curve, newest verdicts"),
+        "report": ("report", "the whole story as one HTML file"),
     },
     "Check": {
         "verify": ("verify", "does the history hold together, and a score come out again?"),

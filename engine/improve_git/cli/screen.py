@@ -5,11 +5,11 @@ import math
 import os
 import re
 import sys
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from improve_git import messages
 from improve_git.messages import one_line
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 VERDICTS = {"merged": "green", "rejected": "dim", "failed": "yellow", "baseline": "bold",
             "measured": "bold"}  # fmt: skip
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _BLOCKS = "▁▂▃▄▅▆▇█"
 # One cell each, without asking rich: Latin letters, and what this program draws.
 _NARROW = re.compile(r"[\x20-\x7e\xa1-\xac\xae-\u02ff\u2026\u2580-\u259f]*")
@@ -164,7 +163,7 @@ def clean(text: str, limit: int = 300) -> str:
 
 def visible(text: str) -> str:
     r"""Return foreign text with its lines and tabs; what could steer a terminal becomes \xNN."""
-    return "".join(_visible(character) for character in text)
+    return messages.visible(text)
 
 
 def print_json(content: Any) -> None:
@@ -232,9 +231,3 @@ def _strict(content: Any) -> Any:
     if isinstance(content, float) and not math.isfinite(content):
         return None
     return str(content) if isinstance(content, Path) else content
-
-
-def _visible(character: str) -> str:
-    if character in "\n\t" or unicodedata.category(character) not in _HIDDEN:
-        return character
-    return character.encode("unicode-escape", "surrogatepass").decode()
