@@ -112,7 +112,8 @@ def _facts(found: Overview) -> list[tuple[str, str, str]]:
     on = "" if data.val_images is None else f", on the {data.val_images:,} images of val"
     facts = [("data", data.source, images), ("judged by", judged + on, "")]
     if found.main and found.baseline and found.gain is not None:
-        at = f"merge of {found.main.number:04d}" if found.main.number else found.main.verdict
+        verdicts = {"merged": f"merge of {found.main.number or 0:04d}", "baseline": "the baseline"}
+        at = verdicts.get(found.main.verdict, "as changed by hand")
         facts += [
             ("main", score_text(found.metric, found.main.score), f"{found.main.commit[:10]}, {at}"),
             ("baseline", score_text(found.metric, found.baseline.score), ""),
