@@ -18,7 +18,7 @@ install: $(INSTALLED) ## install everything into .venv/ (5.5 GB, most of it PyTo
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check \
-		-c constraints.txt -e '.[torch,llm,plot,dev,benchmarks]'
+		-c constraints.txt -e '.[torch,export,llm,plot,dev,benchmarks]'
 	touch $@
 
 demo: install ## improve a pipeline for digits over 8 iterations, into demo/ (offline, on the CPU)

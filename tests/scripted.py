@@ -12,7 +12,7 @@ import numpy as np
 
 from improve_git.datasets.dataset import DataSet
 from improve_git.domain import Assignment, Context, Design, Outcome, Rewrite
-from improve_git.sandboxes.base import PredictJob, TrainJob
+from improve_git.sandboxes.base import ExportJob, PredictJob, TrainJob
 
 SOURCES = {
     "data.py": "QUALITY = {}\n\n\ndef build_loaders(train_samples, tune_samples, spec):\n"
@@ -43,6 +43,7 @@ class ScriptedSandbox:
         self.fail_sandbox = 0
         self.labels_seen: list[str] = []  # of all jobs
         self.cleared: list[str] = []  # prefixes of labels
+        self.exported = Outcome("ok", info={"input_shape": "3 x 8 x 8", "torch": "2.15"})
 
     def train(self, job: TrainJob, on_event: Callable[[dict[str, Any]], None]) -> Outcome:
         self.before_training()
@@ -74,6 +75,13 @@ class ScriptedSandbox:
         predicted = np.where(right, labels, (labels + 1) % self.classes)
         logits = np.eye(self.classes, dtype=np.float32)[predicted]
         return Outcome("ok", seconds=0.2, wall_seconds=0.5), logits
+
+    def export(self, job: ExportJob, on_event: Callable[[dict[str, Any]], None]) -> Outcome:
+        del on_event
+        self.labels_seen.append(job.label)
+        if job.format != "safetensors" and self.exported.status == "ok":
+            job.file_out.write_bytes(job.weights_file.read_bytes())
+        return self.exported
 
     def clear_leftovers(self, label_prefix: str) -> int:
         self.cleared.append(label_prefix)

@@ -20,7 +20,14 @@ from improve_git.domain import Outcome, Status
 from improve_git.errors import SandboxError
 from improve_git.files import shipped
 from improve_git.sandboxes import phases
-from improve_git.sandboxes.base import UNISOLATED, OnEvent, PredictJob, TrainJob, ignore_event
+from improve_git.sandboxes.base import (
+    UNISOLATED,
+    ExportJob,
+    OnEvent,
+    PredictJob,
+    TrainJob,
+    ignore_event,
+)
 from improve_git.sandboxes.environment import environment
 from improve_git.sandboxes.job import Layout, lay_out
 from improve_git.sandboxes.process import ProcessSandbox, read_pipes
@@ -63,6 +70,10 @@ class WarmSandbox:
         """See Sandbox."""
         with lay_out(job) as layout:
             return phases.predict(lambda: self._start(layout, job), job, on_event)
+
+    def export(self, _job: ExportJob, _on_event: OnEvent = ignore_event) -> Outcome:
+        """See Sandbox. Nothing is handed on from here."""
+        return phases.failed("this sandbox only measures")
 
     def clear_leftovers(self, _label_prefix: str) -> int:
         """See Sandbox. All children end with this process."""

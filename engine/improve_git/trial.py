@@ -19,7 +19,7 @@ from improve_git.history import read_record
 from improve_git.measurement import Measurement, describe, read_measurement
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot
-from improve_git.sandboxes.base import Limits, PredictJob, Sandbox, TrainJob
+from improve_git.sandboxes.base import ExportJob, Format, Limits, PredictJob, Sandbox, TrainJob
 from improve_git.trust import check_trust
 
 if TYPE_CHECKING:
@@ -125,6 +125,27 @@ class Bench:
             label=f"{self.pipeline.label}-{label}",
         )
         return self._steadily(job.label, lambda: self.sandbox.predict(job, self.observer.event))
+
+    def export(self, snapshot: Snapshot, form: Format, file_out: Path, label: str) -> Outcome:
+        """Check a snapshot's trained weights on images of tune, and write them in another format.
+
+        Not on images of val: those it was trained with tell it nothing, so its words about a
+        failure may be shown.
+        """
+        settings = snapshot.settings
+        check_trust(snapshot.files, self.sandbox, settings.sandbox.allow_unisolated)
+        job = ExportJob(
+            files=snapshot.files,
+            pack=self.packs(snapshot) / "tune",
+            spec=spec_of(snapshot, settings.budget.predict_seconds, ()),
+            weights_file=self.pipeline.weights_file(self.key(snapshot)),
+            limits=limits_of(settings, settings.budget.predict_seconds),
+            label=f"{self.pipeline.label}-{label}",
+            format=form,
+            file_out=file_out,
+        )
+        run = self.sandbox.export
+        return self._steadily(job.label, lambda: (run(job, self.observer.event), None))[0]
 
     def train(self, snapshot: Snapshot, title: str, seconds: float) -> Outcome:
         """Train a snapshot and keep its weights; ``seconds`` is the safety stop."""

@@ -8,7 +8,7 @@ from typing import Any
 import pipelines
 from improve_git.domain import Outcome
 from improve_git.sandboxes import phases
-from improve_git.sandboxes.base import Limits, PredictJob, TrainJob
+from improve_git.sandboxes.base import ExportJob, Format, Limits, PredictJob, TrainJob
 from improve_git.sandboxes.process import Tree
 
 LIMITS = Limits(
@@ -65,3 +65,20 @@ def predict(folder: Path, program: str) -> tuple[Outcome, Any]:
         return Tree([sys.executable, "-c", PRELUDE + program], {}, LIMITS)
 
     return phases.predict(start, job, lambda _event: None)
+
+
+def export(folder: Path, form: Format, program: str, **limits: Any) -> Trained:
+    bounds = Limits(**(LIMITS.__dict__ | limits))
+    out = folder / "out" / "exported"
+    out.parent.mkdir(exist_ok=True)
+    job = ExportJob(
+        pipelines.FILES, folder, pipelines.spec(), folder / "weights", bounds, "test", form, out
+    )
+    events: list[dict[str, Any]] = []
+
+    def start() -> Tree:
+        return Tree([sys.executable, "-c", PRELUDE + program], {}, bounds)
+
+    outcome = phases.export(start, job, events.append)
+    assert sorted(path.name for path in out.parent.iterdir()) in ([], ["exported"])
+    return Trained(outcome, events, out.read_bytes() if out.exists() else None)

@@ -9,7 +9,7 @@ import pytest
 import pipelines
 from improve_git.domain import Outcome
 from improve_git.errors import SandboxError
-from improve_git.sandboxes.base import Limits, TrainJob
+from improve_git.sandboxes.base import ExportJob, Limits, TrainJob
 from improve_git.sandboxes.job import clear_folders, lay_out, not_to_blame
 
 LIMITS = Limits(10, 1 << 20, 10, 1 << 20, 1 << 20, 1 << 20, 2.0)
@@ -82,3 +82,20 @@ def test_folders_of_killed_engines_are_cleared_by_label(job: TrainJob, tmp_path:
     left, other = made("p_1-train"), made("q_1-train")
     assert clear_folders("p/1") == 1
     assert (left.exists(), other.exists()) == (False, True)
+
+
+def test_an_export_brings_its_own_program_beside_the_harness(job: TrainJob) -> None:
+    weights = job.packs.parent / "weights"
+    weights.write_bytes(b"weights")
+    export = ExportJob(
+        job.files, job.packs / "tune", job.spec, weights, LIMITS, "p/1-export", "onnx", weights
+    )
+    with lay_out(export) as layout:
+        brought = {path.name for path in (layout.folder / "exporter").iterdir()}
+        about = json.loads((layout.folder / "job.json").read_text())
+    assert brought == {"__init__.py", "__main__.py", "export.py"}
+    assert about["format"] == "onnx"
+    assert set(layout.mounts) == {"packs/images", "weights.safetensors"}
+    assert layout.command("/h", "/job") == ["/job/exporter/__main__.py", "/h", "/job"]
+    with lay_out(job) as layout:
+        assert layout.command("/h", "/job") == ["/h/__main__.py", "train", "/job"]

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from children import LIMITS, predict, train
+from children import LIMITS, export, predict, train
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import pipelines
 from improve_git.domain import Outcome
-from improve_git.sandboxes.base import TrainJob
+from improve_git.sandboxes.base import Format, TrainJob
 from improve_git.sandboxes.tune import TuneClasses
 
 
@@ -136,3 +136,48 @@ result(status="crashed", type="pixels_of_val", message=secret, code=secret, reas
         "error while predicting (model.py:6)",
         "model.py:6: channels = spec.input_shape[0]",
     )
+
+
+SETUP = "event(event='phase', name='setup')\n"
+
+
+@pytest.mark.parametrize("form", ["torch", "onnx"])
+def test_what_is_exported_is_put_in_place_as_a_whole(tmp_path: Path, form: Format) -> None:
+    sent = "frame(b'W', b'abc'); frame(b'W', b'def')\n"
+    got = export(tmp_path, form, f"{sent}result(status='ok', info={{'input_shape': '3 x 8 x 8'}})")
+    assert (got.outcome.status, got.weights) == ("ok", b"abcdef")
+    assert got.outcome.info == {"input_shape": "3 x 8 x 8"}
+
+
+def test_onnx_comes_after_the_pipeline_s_code_began_and_pickles_only_before(tmp_path: Path) -> None:
+    program = SETUP + "frame(b'W', b'abc'); result(status='ok')"
+    assert export(tmp_path, "onnx", program).weights == b"abc"
+    got = export(tmp_path / "out", "torch", "frame(b'W', b'1')\n" + program)
+    reason = "weights came after those that the harness sent"
+    assert (got.outcome.status, got.outcome.reason, got.weights) == ("crashed", reason, None)
+
+
+@pytest.mark.parametrize(
+    ("form", "program", "status"),
+    [
+        ("onnx", "result(status='ok')", "crashed"),
+        ("onnx", "frame(b'W', b'1'); os._exit(0)", "crashed"),
+        ("onnx", "frame(b'W', b'1'); result(status='invalid', code='onnx')", "invalid"),
+        ("onnx", "frame(b'P', b'1'); result(status='ok')", "crashed"),
+        ("onnx", "frame(b'T', b'1'); result(status='ok')", "crashed"),
+        ("safetensors", "frame(b'W', b'1'); result(status='ok')", "crashed"),
+        ("onnx", "for _ in range(9): frame(b'W', bytes(1 << 20))", "too-much-output"),
+    ],
+)
+def test_an_export_that_is_not_what_it_should_be_leaves_nothing(
+    tmp_path: Path, form: Format, program: str, status: str
+) -> None:
+    got = export(tmp_path, form, program)
+    assert (got.outcome.status, got.weights) == (status, None)
+
+
+def test_why_a_model_cannot_be_exported_is_told_in_one_clean_line(tmp_path: Path) -> None:
+    got = export(
+        tmp_path, "onnx", "result(status='invalid', code='onnx', message='no\\x1b[31m\\nway')"
+    )
+    assert (got.outcome.status, got.outcome.reason) == ("invalid", "no way")

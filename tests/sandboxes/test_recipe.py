@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from improve_git.sandboxes.docker import recipe as recipes
-from improve_git.sandboxes.docker.recipe import recipe, without_credentials
+from improve_git.sandboxes.docker.recipe import export_recipe, recipe, without_credentials
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,6 +29,22 @@ def test_the_tag_follows_the_content_of_all_inputs(
         tags.append(recipe(None).tag)
     assert len(set(tags)) == len(tags)
     assert recipe(None) == recipe(None)
+
+
+def test_what_only_exporting_takes_makes_no_other_image_to_train_in(inputs: Path) -> None:
+    training = recipe("mine:1")
+    tags = [export_recipe(training).tag, export_recipe(recipe("mine:2")).tag]
+    for name in ("Dockerfile", "requirements.txt"):
+        with (inputs / "exporter" / name).open("a") as file:
+            file.write("# changed\n")
+        tags.append(export_recipe(training).tag)
+    assert recipe("mine:1") == training
+    assert len(set(tags)) == len(tags)
+    exporting = export_recipe(training)
+    assert exporting.arguments()["BASE_IMAGE"] == training.tag
+    with tarfile.open(fileobj=exporting.context()) as tar:
+        names = set(tar.getnames())
+    assert {"Dockerfile", "requirements.txt", "exporter-requirements.txt"} <= names
 
 
 def test_the_base_is_the_setting_s_the_environment_s_or_the_dockerfile_s(

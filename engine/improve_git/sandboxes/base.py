@@ -1,9 +1,9 @@
-"""What every sandbox offers: two jobs, each run to an outcome whatever the candidate does."""
+"""What every sandbox offers: three jobs, each run to an outcome whatever the candidate does."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from improve_git.domain import Outcome
 
@@ -14,6 +14,8 @@ UNISOLATED = "process-unisolated"  # the sandbox that is none
 
 Event = dict[str, Any]
 OnEvent = Callable[[Event], None]
+
+Format = Literal["safetensors", "torch", "onnx"]  # what trained weights are handed on as
 
 
 def ignore_event(_event: Event) -> None:
@@ -58,6 +60,25 @@ class PredictJob:
     label: str
 
 
+@dataclass(frozen=True)
+class ExportJob:
+    """Check trained weights on some images that the pipeline was trained with; bring them into
+    another format.
+    """
+
+    files: dict[str, str]
+    pack: Path
+    spec: dict[str, Any]
+    weights_file: Path
+    limits: Limits
+    label: str
+    format: Format
+    file_out: Path  # host file that they are written to in that format; safetensors: nothing is
+
+
+Job = TrainJob | PredictJob | ExportJob
+
+
 class Sandbox(Protocol):
     """Runs jobs. Nothing a candidate does raises; it all ends as an Outcome."""
 
@@ -72,6 +93,10 @@ class Sandbox(Protocol):
         self, job: PredictJob, on_event: OnEvent = ignore_event
     ) -> "tuple[Outcome, np.ndarray[Any, np.dtype[np.float32]] | None]":
         """Predict; where the status is ok, finite float32 logits (images, classes) come too."""
+        ...
+
+    def export(self, job: ExportJob, on_event: OnEvent = ignore_event) -> Outcome:
+        """Export; ``job.file_out`` is there only where the status is ok."""
         ...
 
     def clear_leftovers(self, label_prefix: str) -> int:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from improve_git.domain import FILES, Outcome
 from improve_git.errors import SandboxError
-from improve_git.sandboxes.base import PredictJob, TrainJob
+from improve_git.files import shipped
+from improve_git.sandboxes.base import ExportJob, Job, TrainJob
 
 _PREFIX = "improve-git-job-"
 
@@ -20,14 +22,20 @@ _PREFIX = "improve-git-job-"
 class Layout:
     """A job on the host's disk."""
 
-    phase: str  # "train" or "predict"
+    phase: str  # "train", "predict" or "export"
     folder: Path  # code/, job.json, and an empty place for each mount
     mounts: dict[str, Path]  # place inside the folder -> host file or folder to be shown there
     has_weights: bool  # whether hub/ has models
 
+    def command(self, harness: str, job: str) -> list[str]:
+        """Return what Python is to run where the harness and this folder are at these paths."""
+        if self.phase == "export":
+            return [f"{job}/exporter/__main__.py", harness, job]
+        return [f"{harness}/__main__.py", self.phase, job]
+
 
 @contextmanager
-def lay_out(job: TrainJob | PredictJob) -> Iterator[Layout]:
+def lay_out(job: Job) -> Iterator[Layout]:
     """Make the folder of a job; it is gone when the block ends.
 
     Everything in it is readable by everybody, since the sandbox reads it as another user. Raises
@@ -40,7 +48,7 @@ def lay_out(job: TrainJob | PredictJob) -> Iterator[Layout]:
         mounts = {f"packs/{part}": job.packs / part for part in ("train", "tune")}
         mounts |= {f"hub/{model.name}": model for model in job.weights}
     else:
-        phase = "predict"
+        phase = "export" if isinstance(job, ExportJob) else "predict"
         mounts = {"packs/images": job.pack, "weights.safetensors": job.weights_file}
     for path in mounts.values():
         _check_readable(path)
@@ -51,11 +59,16 @@ def lay_out(job: TrainJob | PredictJob) -> Iterator[Layout]:
         (folder / "hub").mkdir()
         for name, source in job.files.items():
             (folder / "code" / name).write_text(source, encoding="utf-8", newline="")
-        about = {
+        about: dict[str, Any] = {
             "spec": job.spec,
             "cpus": job.limits.cpus,
             "memory_bytes": job.limits.memory_bytes,
         }
+        if isinstance(job, ExportJob):
+            about["format"] = job.format
+            (folder / "exporter").mkdir()
+            for file in (shipped("sandbox") / "exporter").glob("*.py"):
+                shutil.copyfile(file, folder / "exporter" / file.name)
         (folder / "job.json").write_text(json.dumps(about))
         for place, path in mounts.items():
             inside = folder / place

@@ -27,6 +27,8 @@ from improve_git.files import shipped
 from improve_git.sandboxes import bubblewrap, cgroups, phases
 from improve_git.sandboxes.base import (
     UNISOLATED,
+    ExportJob,
+    Job,
     Limits,
     OnEvent,
     PredictJob,
@@ -50,6 +52,7 @@ _STARVED = (
     "end other programs, or lower sandbox.memory"
 )
 _PACKAGES = ("torch", "torchvision", "timm")
+_FOR_ONNX = ("onnx", "onnxruntime", "onnxscript")
 
 
 class ProcessSandbox:
@@ -80,6 +83,14 @@ class ProcessSandbox:
             outcome, logits = phases.predict(lambda: self._start(layout, job), job, on_event)
             return not_to_blame(outcome, layout), logits
 
+    def export(self, job: ExportJob, on_event: OnEvent = ignore_event) -> Outcome:
+        """See Sandbox."""
+        if job.format == "onnx":
+            _versions(_FOR_ONNX, "export")
+        with lay_out(job) as layout:
+            outcome = phases.export(lambda: self._start(layout, job), job, on_event)
+            return not_to_blame(outcome, layout)
+
     def clear_leftovers(self, label_prefix: str) -> int:
         """See Sandbox. Processes are found by the label in their environment."""
         left = [process for process in psutil.process_iter() if _is_labelled(process, label_prefix)]
@@ -102,16 +113,15 @@ class ProcessSandbox:
 
         return probe(command, folder)
 
-    def _start(self, layout: Layout, job: TrainJob | PredictJob) -> "Tree":
+    def _start(self, layout: Layout, job: Job) -> "Tree":
         if self.why_unisolated:
             return self._start_plain(layout, job)
         variables = environment("/job", "/tmp", job.limits.cpus, job.label)
         argv = bubblewrap.command(layout, self._harness, job.limits, variables, self._gpus)
-        entry = f"{bubblewrap.HARNESS}/__main__.py"
-        python = [sys.executable, "-P", "-s", "-B", entry, layout.phase, "/job"]
+        python = [sys.executable, "-P", "-s", "-B", *layout.command(bubblewrap.HARNESS, "/job")]
         return Tree([*argv, *python], {}, job.limits, cgroup=_cgroup(job))
 
-    def _start_plain(self, layout: Layout, job: TrainJob | PredictJob) -> "Tree":
+    def _start_plain(self, layout: Layout, job: Job) -> "Tree":
         for place, path in layout.mounts.items():
             inside = layout.folder / place
             inside.rmdir() if path.is_dir() else inside.unlink()
@@ -121,8 +131,8 @@ class ProcessSandbox:
         variables = environment(str(layout.folder), str(scratch), job.limits.cpus, job.label)
         if self._gpus != "all":
             variables["CUDA_VISIBLE_DEVICES"] = "" if self._gpus == "none" else self._gpus
-        python = [sys.executable, "-P", "-s", "-B", str(self._harness / "__main__.py")]
-        command = [*python, layout.phase, str(layout.folder)]
+        entry = layout.command(str(self._harness), str(layout.folder))
+        command = [sys.executable, "-P", "-s", "-B", *entry]
         tree = Tree(command, variables, job.limits, scratch, _cgroup(job))
         tree.limit_files(job.limits.scratch_bytes)
         return tree
@@ -264,7 +274,7 @@ class Tree:
         return found
 
 
-def _cgroup(job: TrainJob | PredictJob) -> cgroups.Cgroup | None:
+def _cgroup(job: Job) -> cgroups.Cgroup | None:
     return cgroups.make(job.label, job.limits.memory_bytes, job.limits.processes)
 
 
@@ -291,11 +301,16 @@ def _is_labelled(process: psutil.Process, prefix: str) -> bool:
 
 def _software() -> str:
     """Name the Python and the packages that a score depends on, without importing them."""
+    versions = _versions(_PACKAGES, "torch")
+    return "/".join([f"python-{platform.python_version()}", *versions])
+
+
+def _versions(packages: Sequence[str], extra: str) -> list[str]:
+    """Return packages with their versions; raises SandboxError where one is missing."""
     try:
-        versions = [f"{name}-{metadata.version(name)}" for name in _PACKAGES]
+        return [f"{name}-{metadata.version(name)}" for name in packages]
     except metadata.PackageNotFoundError as error:
         raise SandboxError(
             f"the process sandbox needs {error.name} in this Python",
-            f"{sys.executable} -m pip install 'improve-git[torch]'",
+            f"{sys.executable} -m pip install 'improve-git[{extra}]'",
         ) from error
-    return "/".join([f"python-{platform.python_version()}", *versions])

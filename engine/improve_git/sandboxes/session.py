@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, cast
 
 from improve_git.domain import Outcome, Status
 from improve_git.sandboxes import blame
-from improve_git.sandboxes.base import Limits, OnEvent, PredictJob, TrainJob
+from improve_git.sandboxes.base import Job, Limits, OnEvent, PredictJob
 from improve_git.sandboxes.frames import (
     Frame,
     FrameError,
@@ -81,7 +81,7 @@ class Session:
 
     def __init__(
         self,
-        job: TrainJob | PredictJob,
+        job: Job,
         on_event: OnEvent,
         takers: Mapping[bytes, Callable[[bytes], object]],
     ) -> None:

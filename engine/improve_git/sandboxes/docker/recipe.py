@@ -1,4 +1,4 @@
-"""What the Docker sandbox's image is made of, and its tag: a hash over all that goes in."""
+"""What the Docker sandbox's images are made of, and their tags: hashes over all that goes in."""
 
 import hashlib
 import io
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from improve_git.files import shipped
 
 BASE_VARIABLE = "IMPROVE_GIT_BASE_IMAGE"
 _REPOSITORY = "improve-git-sandbox"
+_EXPORT_REPOSITORY = "improve-git-export"
 # Settings of pip that matter for reaching packages; those that name local paths are left behind.
 _PIP_KEYS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "default-timeout")
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -29,6 +30,7 @@ class Recipe:
 
     base: str
     tag: str
+    inputs: tuple[tuple[str, Path], ...]  # name in the build -> file
 
     def arguments(self) -> dict[str, str]:
         """Return the build arguments. Builders know proxies and keep them out of the history."""
@@ -39,7 +41,7 @@ class Recipe:
         """Return the build's files as a tar archive."""
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
-            for name, path in _inputs():
+            for name, path in self.inputs:
                 _add(tar, name, path.read_bytes())
             for name, data in _host_files().items():
                 _add(tar, f"host/{name}", data)
@@ -50,7 +52,20 @@ class Recipe:
 def recipe(base_image: str | None) -> Recipe:
     """Return the recipe on a base image: as named, by the environment, or the Dockerfile's own."""
     base = base_image or os.environ.get(BASE_VARIABLE) or _default_base()
-    return Recipe(base, f"{_REPOSITORY}:{content_hash(base)}")
+    inputs = _inputs()
+    return Recipe(base, f"{_REPOSITORY}:{_content_hash(base, inputs)}", inputs)
+
+
+def export_recipe(training: Recipe) -> Recipe:
+    """Return the recipe of what ONNX is written in: a layer on the image of the trainings."""
+    folder = shipped("sandbox")
+    inputs = (
+        ("Dockerfile", folder / "exporter" / "Dockerfile"),
+        ("requirements.txt", folder / "requirements.txt"),
+        ("exporter-requirements.txt", folder / "exporter" / "requirements.txt"),
+    )
+    tag = f"{_EXPORT_REPOSITORY}:{_content_hash(training.tag, inputs)}"
+    return Recipe(training.tag, tag, inputs)
 
 
 def without_credentials(text: str) -> str:
@@ -58,20 +73,20 @@ def without_credentials(text: str) -> str:
     return re.sub(r"//[^/@\s]+@", "//", text)
 
 
-def content_hash(base: str) -> str:
+def _content_hash(base: str, inputs: Iterable[tuple[str, Path]]) -> str:
     """Return 16 hex digits over the base image's name and all that is built on it."""
     digest = hashlib.sha256(base.encode())
-    for name, path in _inputs():
+    for name, path in inputs:
         data = path.read_bytes()
         digest.update(f"\0{name}\0{len(data)}\0".encode() + data)
     return digest.hexdigest()[:16]
 
 
-def _inputs() -> Iterator[tuple[str, Path]]:
+def _inputs() -> tuple[tuple[str, Path], ...]:
     folder = shipped("sandbox")
-    yield from ((name, folder / name) for name in ("Dockerfile", "requirements.txt"))
-    for path in sorted((folder / "harness").rglob("*.py")):
-        yield path.relative_to(folder).as_posix(), path
+    own = [folder / name for name in ("Dockerfile", "requirements.txt")]
+    files = [*own, *sorted((folder / "harness").rglob("*.py"))]
+    return tuple((path.relative_to(folder).as_posix(), path) for path in files)
 
 
 def _default_base() -> str:

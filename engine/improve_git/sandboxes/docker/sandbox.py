@@ -10,10 +10,18 @@ from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 from improve_git.domain import Outcome
 from improve_git.errors import SandboxError
 from improve_git.sandboxes import phases
-from improve_git.sandboxes.base import Limits, OnEvent, PredictJob, TrainJob, ignore_event
+from improve_git.sandboxes.base import (
+    ExportJob,
+    Job,
+    Limits,
+    OnEvent,
+    PredictJob,
+    TrainJob,
+    ignore_event,
+)
 from improve_git.sandboxes.docker.container import Container, remove
 from improve_git.sandboxes.docker.image import ENGINE_ERRORS, ensure_image
-from improve_git.sandboxes.docker.recipe import recipe
+from improve_git.sandboxes.docker.recipe import export_recipe, recipe
 from improve_git.sandboxes.environment import environment
 from improve_git.sandboxes.frames import one_line
 from improve_git.sandboxes.job import Layout, clear_folders, lay_out, not_to_blame
@@ -24,7 +32,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 LABEL = "improve-git"
-_PYTHON = ["/opt/venv/bin/python", "-P", "-s", "-B", "/opt/improve-git/harness/__main__.py"]
+_PYTHON = ["/opt/venv/bin/python", "-P", "-s", "-B"]
+_HARNESS = "/opt/improve-git/harness"
 _USER = "65534:65534"
 _INODES = 200_000  # of the scratch space
 _OPEN_FILES = 4096
@@ -55,7 +64,8 @@ class DockerSandbox:
                 "start Docker, or choose sandbox=process",
             ) from error
         self._runtime = _known_runtime(about, runtime)
-        made = recipe(base_image)
+        self._made = made = recipe(base_image)
+        self._on_line = on_line
         self._image = ensure_image(self._client, made, on_line)
         self.image = f"{made.tag}@{self._image.removeprefix('sha256:')[:12]}"
         self._devices = _device_requests(about, gpus)
@@ -80,6 +90,18 @@ class DockerSandbox:
             except ENGINE_ERRORS as error:
                 return phases.failed(error), None
 
+    def export(self, job: ExportJob, on_event: OnEvent = ignore_event) -> Outcome:
+        """See Sandbox."""
+        with lay_out(job) as layout:
+            try:
+                image = self._image
+                if job.format == "onnx":
+                    image = ensure_image(self._client, export_recipe(self._made), self._on_line)
+                outcome = phases.export(lambda: self._start(layout, job, image), job, on_event)
+                return not_to_blame(outcome, layout)
+            except ENGINE_ERRORS as error:
+                return phases.failed(error)
+
     def clear_leftovers(self, label_prefix: str) -> int:
         """See Sandbox."""
         try:
@@ -95,9 +117,9 @@ class DockerSandbox:
         clear_folders(label_prefix)
         return len(left)
 
-    def _start(self, layout: Layout, job: TrainJob | PredictJob) -> "Container":
+    def _start(self, layout: Layout, job: Job, image: str = "") -> "Container":
         try:
-            created = self._create(layout, job)
+            created = self._create(layout, job, image or self._image)
         except ImageNotFound as error:
             raise SandboxError(
                 f"the sandbox's image {self.image} was deleted",
@@ -105,11 +127,11 @@ class DockerSandbox:
             ) from error
         return Container(self._client, str(created["Id"]))
 
-    def _create(self, layout: Layout, job: TrainJob | PredictJob) -> dict[str, Any]:
+    def _create(self, layout: Layout, job: Job, image: str) -> dict[str, Any]:
         api = self._client.api
         created: dict[str, Any] = api.create_container(
-            image=self._image,
-            command=[*_PYTHON, layout.phase, "/job"],
+            image=image,
+            command=[*_PYTHON, *layout.command(_HARNESS, "/job")],
             hostname="sandbox",
             user=_USER,
             working_dir="/tmp",
