@@ -62,13 +62,13 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 @contextmanager
-def new_folder(path: Path, durable: bool = True) -> Iterator[Path]:
+def new_folder(path: Path, durable: bool = True, timeless: bool = True) -> Iterator[Path]:
     """Give a temporary folder to fill; it becomes ``path`` only once the block has ended well.
 
-    The files inside get the time stamp 0 and are readable by everybody: a sandbox reads them as
-    another user. ``durable`` has them survive a power cut too, which costs time for each file.
-    ``path`` must not exist, or be empty. What a killed process left half-made beside it is
-    removed, so only one process at a time may make the same folder.
+    The files inside are readable by everybody, since a sandbox reads them as another user.
+    ``durable`` has them survive a power cut too, which costs time for each file; ``timeless``
+    gives them the time stamp 0. ``path`` must not exist, or be empty. What a killed process left
+    half-made beside it is removed, so only one process at a time may make the same folder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}.partial-"
@@ -82,10 +82,12 @@ def new_folder(path: Path, durable: bool = True) -> Iterator[Path]:
             file.chmod(0o755 if file.is_dir() else 0o644)
             if durable:
                 _sync(file)
-            os.utime(file, (0, 0))
+            if timeless:
+                os.utime(file, (0, 0))
         partial.chmod(0o755)
         _sync(partial)
-        os.utime(partial, (0, 0))
+        if timeless:
+            os.utime(partial, (0, 0))
         partial.rename(path)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)

@@ -89,7 +89,7 @@ def only_run(state: Path) -> Iterator[None]:
 
 @contextmanager
 def only_prediction(state: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Let one `predict` at a time have the pipeline: what it finds of an older one is a ruin."""
+    """Let one `predict` or `export` at a time have the pipeline: what it finds is a ruin."""
     from filelock import FileLock, Timeout
 
     state.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def only_prediction(state: Path, say: Callable[[str], None]) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        say("another predict is under way on this pipeline: waiting for it")
+        say("another predict or export is under way on this pipeline: waiting for it")
         lock.acquire()
     try:
         yield

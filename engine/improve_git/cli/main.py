@@ -36,6 +36,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "certify": ("certify", "is main truly better? on sealed images, with an error budget"),
     },
     "Use": {
+        "export": ("export", "the trained weights for use elsewhere: safetensors, torch, onnx"),
         "predict": ("predict", "label a folder of new images"),
         "weights": ("weights", "the pretrained models at hand, and fetching more"),
         "doctor": ("doctor", "what is missing on this machine, and the command that mends it"),

@@ -2,16 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from improve_git.cli.options import in_pipeline, overrides, typed
-
-if TYPE_CHECKING:
-    from improve_git.cli.display import Display
-    from improve_git.pipeline import Pipeline, Snapshot
-    from improve_git.trial import Bench
+from improve_git.cli.options import in_pipeline, overrides
 
 _UNREADABLE_SHOWN = 5
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -49,6 +43,7 @@ def command(  # noqa: PLR0917 - click hands them over by name
     """
     from improve_git import prediction
     from improve_git.cli.display import Display, file_progress
+    from improve_git.cli.ready import ready_weights
     from improve_git.consent import check_consent
     from improve_git.errors import PipelineError
     from improve_git.files import write_atomically
@@ -84,7 +79,7 @@ def command(  # noqa: PLR0917 - click hands them over by name
         found = prediction.asked_for(sample, found)
     check_consent(snapshot.settings, pipeline.overrides, pipeline.state)
     bench = Bench(pipeline, open_sandbox(snapshot.settings.sandbox, display.say), display)
-    _ready_weights(pipeline, bench, snapshot, commit, display)
+    ready_weights(bench, snapshot, commit)
     with only_prediction(pipeline.state, display.say):
         bench.sandbox.clear_leftovers(f"{pipeline.label}-{prediction.FOLDER}")
         probabilities = prediction.predict(bench, snapshot, found)
@@ -95,32 +90,3 @@ def command(  # noqa: PLR0917 - click hands them over by name
     write_atomically(out, content)
     rows = len(sample.ids) if sample else len(found.readable)
     display.say(f"{rows:,} predictions by {commit[:10]}: {out}")
-
-
-def _ready_weights(
-    pipeline: "Pipeline", bench: "Bench", snapshot: "Snapshot", commit: str, display: "Display"
-) -> None:
-    """Train a commit's pipeline unless its trained weights are at hand."""
-    from improve_git.errors import PipelineError
-    from improve_git.history import read_history
-    from improve_git.journal import only_run
-    from improve_git.trial import safety_stop
-
-    weights = pipeline.weights_file(bench.key(snapshot))
-    if weights.exists():
-        return
-    with only_run(pipeline.state):
-        display.say(f"no trained weights of {commit[:10]} are at hand for this sandbox: training")
-        scores = read_history(pipeline.repo).main
-        if not scores:
-            display.say(f"nothing is measured yet; to measure and improve this pipeline first: "
-                        f"{typed('run', pipeline.repo.folder)}")  # fmt: skip
-        usual = scores[0].train_seconds if scores else None
-        stop = safety_stop(snapshot.settings, usual)
-        outcome = bench.train(snapshot, f"train {commit[:10]}", stop)
-    if outcome.status != "ok":
-        detail = f"\n{outcome.detail}" if outcome.detail else ""
-        raise PipelineError(
-            f"{commit[:10]} cannot be trained: {outcome.status}: {outcome.reason}{detail}",
-            "name another commit with --rev",
-        )
