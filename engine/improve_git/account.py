@@ -17,7 +17,7 @@ from improve_git.git import Commit, GitFailed, Repository
 from improve_git.history import History, Scored, read_record
 from improve_git.messages import trailers
 from improve_git.story import find_row
-from improve_git.trail import author
+from improve_git.trail import wrote
 
 MOST_DETAIL = 20  # lines
 
@@ -136,12 +136,11 @@ def find(repo: Repository, history: History, word: str) -> Account:
 
 
 def _messages(repo: Repository, attempt: Attempt, tip: str) -> tuple[Commit | None, list[Commit]]:
-    """Return the assignment and the engineer's commits, oldest first."""
+    """Return the assignment and what was written for it, oldest first."""
     path = []
     if attempt.base:
         path = repo.log("--first-parent", "--reverse", f"{attempt.base}..{tip}")
-    email = author(attempt.component, "").email
-    return (path[0] if path else None), [one for one in path if one.author.email == email]
+    return (path[0] if path else None), [one for one in path if wrote(attempt, one)]
 
 
 def _body(commit: Commit) -> str:

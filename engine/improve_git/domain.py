@@ -14,6 +14,7 @@ Role = Literal["architect", "analyst", "data", "model", "train"]  # the last thr
 ROLES: tuple[Role, ...] = ("architect", "analyst", *COMPONENTS)
 
 UNASSIGNED = "no-assignment"  # the slug where the analyst gave none that can be used
+BY_HAND = "by hand"  # the team's name where a person has written
 
 Verdict = Literal["baseline", "measured", "merged", "rejected", "failed"]
 
@@ -63,6 +64,19 @@ class Rewrite:
     subject: str  # imperative, at most 72 characters
     body: str
     by: str = ""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One component's new file as a person's own branch holds it."""
+
+    component: Component
+    slug: str
+    source: str
+    message: str  # the person's own
+    name: str  # of the person
+    email: str
+    commit: str  # the branch's tip
 
 
 @dataclass(frozen=True)
@@ -121,6 +135,8 @@ class Attempt:
     seed_scores: tuple[float, ...] = ()  # where its score is a mean over several seeds
     looks: int = 0  # at val
     luck: float | None = None  # what its gain varies by if there is no difference
+    proposer: str = ""  # "Ann <ann@example.org>" where it tries a branch of hers; "": a team's
+    proposal: str = ""  # the commit of that branch
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ TITLES = {
 # What a plain clone leaves out: the records.
 FETCH_NOTES = "git fetch origin '+refs/notes/*:refs/notes/*'"
 ON_MAIN = ("baseline", "measured", "merged")
+_PROPOSED = {"Iteration", "Branch", "Proposed-By"}  # trailers of a person's attempt
 _METRICS = {title: name for name, title in TITLES.items()}
 
 
@@ -114,17 +115,22 @@ def read_history(repo: Repository) -> History:
     found = repo.log("--topo-order", "--branches", "--remotes") if branches else []
     commits = {c.sha: c for c in found}
     # Only the engine gives verdicts: nobody else's message counts, whatever its trailers say.
-    said = {c.sha: trailers(c.message) for c in commits.values() if _of_project(c)}
+    said = {c.sha: trailers(c.message) for c in commits.values() if is_of_project(c)}
     verdicts = {sha: t for sha, t in said.items()
                 if "Verdict" in t and commits[sha].author == ENGINE}  # fmt: skip
     assigned = {t["Branch"]: commits[sha] for sha, t in said.items()
                 if "Hypothesis" in t and "Branch" in t}  # fmt: skip
-    # The engineer's newest commit of each attempt: the log has the newest first.
+    # The newest commit of each attempt by its engineer, or by the person whose branch it tries:
+    # the log has the newest first.
     written: dict[str, Commit] = {}
-    for sha, t in said.items():
-        its = "Iteration" in t and not {"Branch", "Verdict"} & t.keys()
-        if its and commits[sha].author != ENGINE:  # which merges a moved main into the branch
-            written.setdefault(t["Iteration"], commits[sha])
+    tried = {t["Iteration"] for t in said.values() if t.keys() >= _PROPOSED}
+    for one in found:
+        its = said.get(one.sha) or (trailers(one.message) if tried else {})
+        if "Iteration" not in its or {"Branch", "Verdict"} & its.keys():
+            continue
+        # The engine's own merges a moved main into the branch.
+        if one.author != ENGINE and (one.sha in said or its["Iteration"] in tried):
+            written.setdefault(its["Iteration"], one)
     decided = {t["Branch"]: sha for sha, t in verdicts.items() if "Branch" in t}
     tips = {ref.removeprefix("refs/heads/"): sha for ref, sha in branches.items()
             if ref.startswith("refs/heads/improve/")}  # fmt: skip
@@ -162,6 +168,8 @@ def read_history(repo: Repository) -> History:
                 seed_scores=_numbers(verdict.get("Seed-Scores")),
                 looks=_looks(verdict),
                 luck=_number(verdict.get("Luck")),
+                proposer=asked.get("Proposed-By", ""),
+                proposal=asked.get("Proposed-Commit", ""),
             )
         )
     reachable = _ancestors(commits, tip)
@@ -214,14 +222,15 @@ def _by_hand(commits: dict[str, Commit], tip: str, verdicts: set[str]) -> tuple[
         if commit.sha in verdicts:
             close(commit.sha)
             after = commit.sha
-        elif not _of_project(commit):
+        elif not is_of_project(commit):
             since.append(commit)
         commit = commits.get(commit.parents[0]) if commit.parents else None
     close("")
     return tuple(found[::-1])
 
 
-def _of_project(commit: Commit) -> bool:
+def is_of_project(commit: Commit) -> bool:
+    """Say whether a commit is by the engine or a team: nobody else's message counts."""
     return commit.author.email.endswith("@improve-git.invalid")
 
 

@@ -63,7 +63,7 @@ class Loop:
             attempt = self.history().open()
             if attempt is None:  # an open one may have weights that wait to be judged
                 self.bench.keep_weights(main.snapshot)
-            if not (attempt and self.is_measured(attempt, main)) and (ending := self.spent(main)):
+            if not (attempt and self.is_free(attempt, main)) and (ending := self.spent(main)):
                 return ending
             attempt = attempt or self.assign(main)
             if attempt is None:
@@ -98,8 +98,7 @@ class Loop:
     def assign(self, main: Main) -> Attempt | None:
         """Let the analyst choose what to try next, and claim a number for it."""
         history = self.history()
-        claims = self.journal.events("claim")
-        number = next_number(self.repo, history, max([e["number"] for e in claims], default=0))
+        number = self.next_number(history)
         try:
             assignment = self.team.assign(self.context(main, number, history))
         except TeamError as error:
@@ -113,6 +112,11 @@ class Loop:
         # The branch is the claim; the journal remembers it in case the user deletes the branch.
         self.journal.append("claim", number=number)
         return self.history().of(number)
+
+    def next_number(self, history: History) -> int:
+        """Return the number of the next attempt."""
+        claims = self.journal.events("claim")
+        return next_number(self.repo, history, max([e["number"] for e in claims], default=0))
 
     def failures(self, before: list[Attempt], number: int, main: Main) -> list[Attempt]:
         """Return the attempts of this run that failed in a row, up to the newest.
@@ -128,8 +132,13 @@ class Loop:
             raise RunPaused(*words.pause(failed))
         return failed
 
-    def is_measured(self, attempt: Attempt, main: Main) -> bool:
-        """Say whether an open attempt only waits for its verdict: that costs nothing any more."""
+    def is_free(self, attempt: Attempt, main: Main) -> bool:
+        """Say whether no budget holds an open attempt up.
+
+        It is a person's own, or only waits for its verdict, which costs nothing any more.
+        """
+        if attempt.proposer:
+            return True
         written = len(trail.rewrites(self.repo, attempt, attempt.commit))
         if not written:
             return False
@@ -144,7 +153,7 @@ class Loop:
         Returns False where nothing usable was written, which is then the verdict.
         """
         tip = self.repo.resolve(trail.ref_of(attempt))
-        if tip is None or self.overtaken(attempt, tip, main):
+        if tip is None or attempt.proposer or self.overtaken(attempt, tip, main):
             return True
         if trail.rewrites(self.repo, attempt, tip):
             return True
@@ -221,7 +230,7 @@ class Loop:
 
         examined = examine(candidate, main, self.history().seed_groups(), train)
         repairs = len(trail.rewrites(self.repo, attempt, tip)) - 1
-        done = repairs >= main.snapshot.settings.budget.repairs
+        done = bool(attempt.proposer) or repairs >= main.snapshot.settings.budget.repairs
         if examined is None or examined.decision or done:
             return examined
         measured = examined.measured

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 
 WIDTH = 72
+MAX_SLUG = 40
 _TRAILER = re.compile(r"^([A-Za-z][A-Za-z0-9-]*): (.*)$", re.MULTILINE)
 _ITEM = re.compile(r"\n(?=\s*(?:[-*] |[A-Z][A-Za-z-]*: ))")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -19,7 +20,7 @@ def one_line(text: str, limit: int = 300) -> str:
     """
     visible = text
     if not text.isprintable():
-        visible = "".join(" " if unicodedata.category(c) in _INVISIBLE else c for c in text)
+        visible = "".join(c if _is_visible(c) else " " for c in text)
     flat = " ".join(visible.split())
     return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"
 
@@ -47,10 +48,13 @@ def compose(subject: str, body: str, trailers: Mapping[str, object]) -> str:
 
     The trailers are the last paragraph, so no text of the body can pass for one of them.
     """
-    flat = {key: one_line(str(value)) for key, value in trailers.items() if value is not None}
-    lines = [f"{key}: {value}" for key, value in flat.items() if value]
-    blocks = [one_line(subject, WIDTH + 28), wrapped(body), "\n".join(lines)]
-    return "\n\n".join(block for block in blocks if block) + "\n"
+    return _put_together(one_line(subject, WIDTH + 28), wrapped(body), _block(trailers))
+
+
+def sign(message: str, trailers: Mapping[str, object]) -> str:
+    """Return a person's message line by line as it is, with trailers as its last paragraph."""
+    kept = "".join(c if c in "\n\t" or _is_visible(c) else " " for c in message)
+    return _put_together(kept.strip(), _block(trailers))
 
 
 def trailers(message: str) -> dict[str, str]:
@@ -58,6 +62,29 @@ def trailers(message: str) -> dict[str, str]:
     _, blank, last = message.strip().rpartition("\n\n")
     found = _TRAILER.findall(last) if blank else []
     return dict(found) if len(found) == len(last.splitlines()) else {}
+
+
+def slug_of(title: str) -> str:
+    """Return a title as part of a branch's name: [a-z0-9-], at most 40 characters."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if len(slug) <= MAX_SLUG:
+        return slug
+    cut = slug[: MAX_SLUG + 1].rpartition("-")[0]  # whole words, where the first is not too long
+    return cut or slug[:MAX_SLUG]
+
+
+def _is_visible(character: str) -> bool:
+    return unicodedata.category(character) not in _INVISIBLE
+
+
+def _block(trailers: Mapping[str, object]) -> str:
+    flat = {key: one_line(str(value)) for key, value in trailers.items() if value is not None}
+    return "\n".join(f"{key}: {value}" for key, value in flat.items() if value)
+
+
+def _put_together(*blocks: str) -> str:
+    return "\n\n".join(block for block in blocks if block) + "\n"
 
 
 def _fill(item: str) -> str:

@@ -15,12 +15,13 @@ from improve_git.domain import (
     Attempt,
     Component,
     Design,
+    Proposal,
     Rewrite,
     Verdict,
 )
-from improve_git.git import ENGINE, NO_COMMIT, Person, Repository
-from improve_git.history import MAIN, TITLES, History, branch_of, read_record
-from improve_git.messages import compose, one_line, trailers
+from improve_git.git import ENGINE, NO_COMMIT, Commit, Person, Repository
+from improve_git.history import MAIN, TITLES, History, branch_of, is_of_project, read_record
+from improve_git.messages import compose, one_line, sign, trailers
 
 _ROLES = {
     "architect": "Project Architect",
@@ -73,6 +74,30 @@ def assign(repo: Repository, number: int, assignment: Assignment, base: str, tea
     analyst = author("analyst", assignment.by or team)
     tip = repo.commit(f"{base}^{{tree}}", [base], message, analyst)
     repo.update_ref(ref, tip, NO_COMMIT, f"assign {number}")
+    return tip
+
+
+def propose(repo: Repository, number: int, proposal: Proposal, base: str) -> str:
+    """Claim a number for a person's own file. Return the branch's tip, which holds the file.
+
+    The branch appears with the assignment and the file in one step: no kill comes between them.
+    """
+    component, file = proposal.component, FILES[proposal.component]
+    ref = branch_of(number, component, proposal.slug)
+    labels: dict[str, object] = {"Iteration": number, "Component": component}
+    subject, _, body = proposal.message.partition("\n")
+    about: dict[str, object] = {
+        "Branch": ref.removeprefix("refs/heads/"),
+        "Hypothesis": subject.strip() or proposal.slug,
+        "Proposed-By": f"{proposal.name} <{proposal.email}>",
+        "Proposed-Commit": proposal.commit,
+    }
+    message = compose(f"Try {file}: {proposal.slug}", body, labels | about)
+    first = repo.commit(f"{base}^{{tree}}", [base], message, ENGINE)
+    tree = repo.write_tree(base, {file: proposal.source})
+    person = Person(proposal.name, proposal.email)
+    tip = repo.commit(tree, [first], sign(proposal.message, labels), person)
+    repo.update_ref(ref, tip, NO_COMMIT, f"try {number}")
     return tip
 
 
@@ -148,13 +173,20 @@ def changed_paths(repo: Repository, old: str, new: str) -> list[str]:
 
 
 def rewrites(repo: Repository, attempt: Attempt, tip: str) -> list[str]:
-    """Return an attempt's commits by its engineer, newest first: the rewrite and the repairs.
+    """Return an attempt's rewrite and its repairs, newest first.
 
     ``tip`` is the branch's, as it was looked at: the user may delete the branch at any time.
     """
-    email = author(attempt.component, "").email
     commits = repo.log("--first-parent", f"{attempt.base}..{tip}")
-    return [commit.sha for commit in commits if commit.author.email == email]
+    return [commit.sha for commit in commits if wrote(attempt, commit)]
+
+
+def wrote(attempt: Attempt, commit: Commit) -> bool:
+    """Say whether a commit of an attempt's branch is its engineer's, or the proposer's own."""
+    if attempt.proposer:
+        labelled = trailers(commit.message).get("Iteration") == str(attempt.number)
+        return labelled and not is_of_project(commit)
+    return commit.author.email == author(attempt.component, "").email
 
 
 def read_assignment(repo: Repository, attempt: Attempt, tip: str) -> Assignment:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 
 from improve_git import trail, words
-from improve_git.domain import FILES, Attempt, Verdict
+from improve_git.domain import BY_HAND, FILES, Attempt, Verdict
 from improve_git.incumbent import Main
 from improve_git.landing import land
 from improve_git.llm.ledger import llm_account
@@ -80,7 +80,7 @@ class Verdicts:
             "component": attempt.component,
             "move": attempt.slug,
             "hypothesis": attempt.hypothesis,
-            "team": self.team,
+            "team": BY_HAND if attempt.proposer else self.team,
             "verdict": verdict,
             "verdict_reason": reason,
             "main_score": main_score,

@@ -19,6 +19,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Start": {
         "init": ("init", "make a pipeline repository for a folder of images"),
         "run": ("run", "improve it: assign, rewrite, train, judge, merge or not"),
+        "try": ("try_", "put a branch of your own through the same sandbox and gate"),
     },
     "Read": {
         "status": ("status", "where it stands: score, gain, spend, what waits for you"),

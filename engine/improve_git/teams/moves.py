@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from improve_git.domain import COMPONENTS, FILES, Component, Context
+from improve_git.messages import MAX_SLUG
 from improve_git.teams.catalogue import Settings, catalogue, frozen
 from improve_git.teams.rendering import read
 from improve_git.templates import literal
 
-MAX_SLUG = 40
 LEAST_FOR_BACKBONE = 48  # pixels: the pretrained networks halve the side five times
 
 

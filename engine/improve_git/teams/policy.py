@@ -50,9 +50,9 @@ def open_moves(moves: Sequence[Move], attempts: Sequence[Attempt]) -> list[Move]
     """Return the moves that may be tried now."""
     changes = [n for n, tried in enumerate(attempts) if tried.verdict in ("merged", "measured")]
     since = attempts[changes[-1] + 1 :] if changes else attempts
-    closed = {tried.slug for tried in since}
-    closed |= {tried.slug for tried in attempts if tried.verdict == "failed"}
-    undone = attempts[changes[-1]].slug if changes else None
+    closed = {_move(tried) for tried in since}
+    closed |= {_move(tried) for tried in attempts if tried.verdict == "failed"}
+    undone = _move(attempts[changes[-1]]) if changes else None
     return [move for move in moves if move.slug not in closed and move.inverse != undone]
 
 
@@ -61,7 +61,7 @@ def posterior(move: Move, context: Context) -> tuple[float, float]:
     shares = [
         gained(tried, context.higher_is_better)
         for tried in context.attempts
-        if tried.slug == move.slug
+        if _move(tried) == move.slug
     ]
     seen = [share for share in shares if share is not None]
     precision = move.sd**-2 + len(seen) * NOISE_SD**-2
@@ -85,3 +85,8 @@ def expected_minutes(move: Move, attempts: Sequence[Attempt]) -> float:
     others = [a.train_seconds for a in attempts if a.train_seconds]
     usual = merged[-1] if merged else median(others) if others else USUAL_SECONDS
     return (OVERHEAD_SECONDS + move.cost * usual) / 60
+
+
+def _move(tried: Attempt) -> str | None:
+    """Return the move that an attempt was at; None for a person's, whose branch has any name."""
+    return None if tried.proposer else tried.slug

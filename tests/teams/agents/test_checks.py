@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from improve_git.domain import FILES, UNASSIGNED, Assignment
+from improve_git.messages import slug_of
 from improve_git.teams.agents.checks import (
     MECHANISMS,
     assignment_schema,
     check_new,
     read_assignment,
-    slug_of,
 )
 from improve_git.teams.agents.replies import Unusable
 from improve_git.teams.agents.rounding import scale_of

@@ -2,12 +2,11 @@
 
 import math
 import re
-import unicodedata
 from typing import Any
 
 from improve_git.contract import check, same_code
 from improve_git.domain import FILES, UNASSIGNED, Assignment, Component, Context
-from improve_git.messages import one_line
+from improve_git.messages import one_line, slug_of
 from improve_git.teams.agents.lessons import barred
 from improve_git.teams.agents.replies import Unusable, read_json
 from improve_git.teams.agents.rounding import Scale
@@ -30,7 +29,6 @@ MECHANISMS = (
     "freezing",
     "other",
 )
-MAX_SLUG = 40
 MAX_INSTRUCTION = 4_000  # characters
 MOST_BREACHES = 6  # that are told at once
 
@@ -109,16 +107,6 @@ def read_assignment(text: str, context: Context, scale: Scale) -> Assignment:
         expected_effect=scale.expected_text(_gain(answer, scale)),
         mechanism=mechanism,
     )
-
-
-def slug_of(title: str) -> str:
-    """Return a title as part of a branch's name: [a-z0-9-], at most 40 characters."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    if len(slug) <= MAX_SLUG:
-        return slug
-    cut = slug[: MAX_SLUG + 1].rpartition("-")[0]  # whole words, where the first is not too long
-    return cut or slug[:MAX_SLUG]
 
 
 def _slug(title: str, mechanism: str) -> str:

@@ -68,7 +68,8 @@ def _size(lines: Iterable[str]) -> int:
 def _line(attempt: Attempt, scale: Scale) -> str:
     kind = one_line(attempt.mechanism, 40)
     name = f"{attempt.component}, {kind}: {attempt.slug}" if kind else _plain_name(attempt)
-    return f"{attempt.number:04d} {name}: {one_line(outcome_of(attempt, scale), 120)}"
+    whose = " (the user's own)" if attempt.proposer else ""
+    return f"{attempt.number:04d} {name}{whose}: {one_line(outcome_of(attempt, scale), 120)}"
 
 
 def _plain_name(attempt: Attempt) -> str:
