@@ -50,6 +50,17 @@ def same_code(one: str, other: str) -> bool:
         return one == other
 
 
+def form(function: str) -> str:
+    """Return how a function of the contract is called and what it takes."""
+    [parameters] = [own[function] for own in FUNCTIONS.values() if function in own]
+    return f"{function}({', '.join(parameters)})".replace("pretrained", "pretrained=True")
+
+
+def missing(function: str) -> str:
+    """Return the breach that a function of the contract is not there."""
+    return f"def {form(function)} is missing at the top level"
+
+
 def _check_file(source: str, functions: dict[str, tuple[str, ...]]) -> list[str]:
     breaches = list(_check_text(source))
     if breaches:  # not fit to be parsed
@@ -116,12 +127,10 @@ def _check_imports(tree: ast.Module) -> Iterator[str]:
 
 
 def _check_function(tree: ast.Module, name: str, parameters: tuple[str, ...]) -> Iterator[str]:
-    wanted = f"def {name}({', '.join(parameters)})"
-    if name == "build_model":
-        wanted = f"def {name}(spec, pretrained=True)"
+    wanted = f"def {form(name)}"
     found = [node for node in tree.body if isinstance(node, Function) and node.name == name]
     if not found:
-        yield f"{wanted} is missing at the top level"
+        yield missing(name)
         return
     node = found[-1]  # the definition that is in force
     if isinstance(node, ast.AsyncFunctionDef):

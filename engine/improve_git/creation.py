@@ -140,31 +140,38 @@ def _keep_transcripts(folder: Path) -> Path | None:
     return kept
 
 
-def _write(repo: Repository, found: Plan, team: Team) -> None:
+def engine_files(found: Plan) -> dict[str, str]:
+    """Return the files of a new pipeline that are not its components."""
     from improve_git.settings import improve_yaml
 
-    context = design_context(found)
-    design = team.design(context, found.settings.epochs)
+    settings = found.settings
+    files = {
+        ".gitignore": IGNORED,
+        "README.md": templates.render("README.md.j2", name=found.target.absolute().name,
+                                      profile=found.data_set.profile,
+                                      classes=list(found.data_set.classes),
+                                      metric=settings.metric.name),
+        "dataset.json": found.data_set.to_json(),
+        "improve.yaml": improve_yaml(settings),
+        "run.py": templates.render("run.py.j2", seed=settings.seed,
+                                   cache_side=settings.data.cache_side,
+                                   label_preserving=sorted(settings.data.label_preserving)),
+    }  # fmt: skip
+    return files | ({ABOUT: found.about} if found.about else {})
+
+
+def described(found: Plan) -> str:
+    """Return the data set in a few words."""
+    images, classes = found.data_set.profile["images"], len(found.data_set.classes)
+    return f"{images:,} images in {classes} classes"
+
+
+def _write(repo: Repository, found: Plan, team: Team) -> None:
+    design = team.design(design_context(found), found.settings.epochs)
     missing = sorted({*FILES.values()} - {*design.files})
     if missing:
         raise TeamError(f"the design has no {missing[0]}")
-    profile = found.data_set.profile
-    name = found.target.name
-    files = {
-        ".gitignore": IGNORED,
-        "README.md": templates.render("README.md.j2", name=name, profile=profile,
-                                      classes=list(found.data_set.classes),
-                                      metric=found.settings.metric.name),
-        "dataset.json": found.data_set.to_json(),
-        "improve.yaml": improve_yaml(found.settings),
-        "run.py": templates.render("run.py.j2", seed=found.settings.seed,
-                                   cache_side=found.settings.data.cache_side,
-                                   label_preserving=sorted(found.settings.data.label_preserving)),
-    }  # fmt: skip
-    if found.about:
-        files[ABOUT] = found.about
-    described = f"{profile['images']:,} images in {len(found.data_set.classes)} classes"
-    trail.found(repo, files, described, design, team.name)
+    trail.found(repo, engine_files(found), described(found), design, team.name)
     repo.git("read-tree", "-m", "-u", "HEAD")
 
 

@@ -224,6 +224,8 @@ def _by_hand(commits: dict[str, Commit], tip: str, verdicts: set[str]) -> tuple[
             after = commit.sha
         elif not is_of_project(commit):
             since.append(commit)
+        elif commit.author == ENGINE and not trailers(commit.message):
+            break  # the pipeline was set up here: what is before is a project's own story
         commit = commits.get(commit.parents[0]) if commit.parents else None
     close("")
     return tuple(found[::-1])

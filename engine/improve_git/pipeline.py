@@ -109,9 +109,7 @@ class Pipeline:
                 "a branch named improve is in the way of the attempts' branches improve/NNNN-...",
                 "rename it: git branch -m improve ANOTHER-NAME",
             )
-        common = repo.common_dir()
-        state = common.parent / STATE if common.name == ".git" else common / "improve"
-        return cls(repo, state, overrides)
+        return cls(repo, state_of(repo), overrides)
 
     @contextmanager
     def aside(self) -> "Iterator[Pipeline]":
@@ -239,6 +237,12 @@ class Pipeline:
         with suppress(SettingsError):
             return bool(now) and now != text and bool(compose(now))
         return False
+
+
+def state_of(repo: Repository) -> Path:
+    """Return the folder of a repository's journal, caches and transcripts."""
+    common = repo.common_dir()
+    return common.parent / STATE if common.name == ".git" else common / "improve"
 
 
 def _plain_text(file: Path) -> str:

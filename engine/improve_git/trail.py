@@ -46,14 +46,20 @@ def ref_of(attempt: Attempt) -> str:
 
 def found(repo: Repository, files: Mapping[str, str], data: str, design: Design, team: str) -> str:
     """Make main: the engine's files first, then the architect's three. Return main's tip."""
-    tree = repo.write_tree(None, files)
-    root = repo.commit(tree, [], compose(f"Set up a pipeline for {data}", "", {}), ENGINE)
+    root = set_up(repo, None, files, data)
     tree = repo.write_tree(root, design.files)
     # A trailer, so that no last paragraph of an agent's can pass for one.
     message = compose(design.subject, design.body, {"Component": "data, model, train"})
     tip = repo.commit(tree, [root], message, author("architect", design.by or team))
     repo.update_ref(MAIN, tip, NO_COMMIT, "init")
     return tip
+
+
+def set_up(repo: Repository, parent: str | None, files: Mapping[str, str], data: str) -> str:
+    """Return a commit that adds the engine's files, to nothing or to a project's main."""
+    tree = repo.write_tree(parent, files)
+    message = compose(f"Set up a pipeline for {data}", "", {})
+    return repo.commit(tree, [parent] if parent else [], message, ENGINE)
 
 
 def assign(repo: Repository, number: int, assignment: Assignment, base: str, team: str) -> str:

@@ -11,6 +11,8 @@ import click
 from improve_git.cli.options import is_override, overrides, typed
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from improve_git.creation import Plan
     from improve_git.teams.base import Team
 
@@ -38,8 +40,7 @@ def command(images: str, words: tuple[str, ...], dry_run: bool, about: TextIO | 
     from rich.console import Console
 
     from improve_git import creation
-    from improve_git.cli.display import Display, file_progress
-    from improve_git.cli.profile import show_profile
+    from improve_git.cli.display import Display
     from improve_git.git import require_git
     from improve_git.teams.select import open_team
 
@@ -49,14 +50,7 @@ def command(images: str, words: tuple[str, ...], dry_run: bool, about: TextIO | 
     if not dry_run:
         creation.check_target(target)
     console = Console(highlight=False, soft_wrap=True)
-    with file_progress(console) as bar:
-        task = bar.add_task("reading images", total=None)
-        found = creation.plan(
-            images, target, settings,
-            lambda done, total: bar.update(task, completed=done, total=total),
-            about.read().strip() + "\n" if about else "",
-        )  # fmt: skip
-    show_profile(console, found)
+    found = look(console, images, target, settings, about.read().strip() + "\n" if about else "")
     if dry_run:
         return
     settled = replace(found.settings, llm=replace(found.settings.llm))
@@ -74,6 +68,24 @@ def command(images: str, words: tuple[str, ...], dry_run: bool, about: TextIO | 
     subject = repo.log("-1")[0].subject
     console.print(f"\n{subject}\npipeline: {repo.folder}\nnext: {typed('run', repo.folder)}",
                   markup=False)  # fmt: skip
+
+
+def look(
+    console: "Console", images: str, target: Path, settings: list[str], about: str = ""
+) -> "Plan":
+    """Read the images, show how they were understood, and return what would be made."""
+    from improve_git import creation
+    from improve_git.cli.display import file_progress
+    from improve_git.cli.profile import show_profile
+
+    with file_progress(console) as bar:
+        task = bar.add_task("reading images", total=None)
+        found = creation.plan(
+            images, target, settings,
+            lambda done, total: bar.update(task, completed=done, total=total), about,
+        )  # fmt: skip
+    show_profile(console, found)
+    return found
 
 
 def sheet(found: "Plan") -> bytes | None:

@@ -18,6 +18,7 @@ from improve_git.cli.ending import ending_of, heed_signals, say_last
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     "Start": {
         "init": ("init", "make a pipeline repository for a folder of images"),
+        "adopt": ("adopt", "make a pipeline of a project that is there, history kept"),
         "run": ("run", "improve it: assign, rewrite, train, judge, merge or not"),
         "try": ("try_", "put a branch of your own through the same sandbox and gate"),
     },
