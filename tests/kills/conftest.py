@@ -36,8 +36,9 @@ def check() -> Callable[..., list[str]]:
     """Return what names the violations in a world whose run is done."""
 
     def look(world: KillWorld, before: dict[str, str]) -> list[str]:
+        plan = world.plan()
         return violations(
-            world.pipeline, attempts=len(world.plan().moves), before=before,
+            world.pipeline, attempts=len(plan.moves) + len(plan.tries), before=before,
             trainings=world.trainings, temporary=world.folder / "tmp",
         )  # fmt: skip
 

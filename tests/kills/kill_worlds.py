@@ -22,8 +22,10 @@ from PIL import Image
 
 import pipelines
 from improve_git import creation
+from improve_git.by_hand import try_branch
 from improve_git.domain import FILES, Assignment, Context, Design, Outcome, Rewrite
 from improve_git.files import write_atomically
+from improve_git.history import read_history
 from improve_git.loop import Loop
 from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline
@@ -46,6 +48,8 @@ class Plan:
     moves: list[tuple[str, str, str]]  # component, slug, source
     repairs: dict[str, str] = field(default_factory=dict)  # a failed source -> the next
     users_commit: str = ""  # a train.py that the user commits while move 2, of data.py, is trained
+    tries: list[tuple[str, str, str]] = field(default_factory=list)  # the user's, as moves
+    carried_on_by: str = "try"  # or "run"
 
 
 def scripted_plan() -> Plan:
@@ -63,6 +67,19 @@ def scripted_plan() -> Plan:
         ],
         {crash: source("train", 0.3)},
         source("train", 0.15),
+    )
+
+
+def tries_plan(carried_on_by: str) -> Plan:
+    """Branches of the user's: one that is merged, and one that crashes and that none repairs."""
+    crash = source("train", 0.9, CRASHING)
+    return Plan(
+        "scripted",
+        {FILES[name]: source(name, 0.1) for name in FILES},
+        [],
+        {crash: source("train", 0.9)},
+        tries=[("model", "wider", source("model", 0.2)), ("train", "crash", crash)],
+        carried_on_by=carried_on_by,
     )
 
 
@@ -89,7 +106,7 @@ def make_world(folder: Path, plan: Plan) -> "KillWorld":
     words = ["data.split.val=0.4", "data.split.test=0.1", "budget.train_seconds=300",
              "budget.predict_seconds=300", "sandbox.cpus=1", "budget.repairs=1", "epochs=4",
              "accept=improves", "budget.failures=9",
-             f"budget.iterations={len(plan.moves)}"]  # fmt: skip
+             f"budget.iterations={len(plan.moves) + len(plan.tries)}"]  # fmt: skip
     if plan.sandbox != "scripted":
         words.append(f"sandbox={plan.sandbox}")
     if plan.sandbox == "process":  # what holds is another test's business
@@ -97,6 +114,11 @@ def make_world(folder: Path, plan: Plan) -> "KillWorld":
     found = creation.plan(str(photos), folder / "pipeline", words)
     creation.create(found, lambda _: PlannedTeam(plan))
     world = KillWorld(folder)
+    for component, branch, text in plan.tries:
+        _users_git(world.pipeline, "switch", "-q", "-c", branch, "main")
+        (world.pipeline / f"{component}.py").write_text(text)
+        _users_git(world.pipeline, "commit", "-q", "-a", "-m", f"Try {branch}")
+        _users_git(world.pipeline, "switch", "-q", "main")
     (world.pipeline / "README.md").write_text("Mine, not committed.\n")
     (world.pipeline / "notes.txt").write_text("Mine, staged.\n")
     _users_git(world.pipeline, "add", "notes.txt")
@@ -163,7 +185,14 @@ class KillWorld:
         if memory:
             sandbox = Remembering(sandbox, memory)
         watched = Watched(sandbox, boundaries, self, plan)
-        return Loop(pipeline, PlannedTeam(plan), Bench(pipeline, watched, Silent()), Silent()).run()
+        bench = Bench(pipeline, watched, Silent())
+        loop = Loop(pipeline, PlannedTeam(plan), bench, Silent())
+        if not plan.tries:
+            return loop.run()
+        if plan.carried_on_by == "run" and read_history(pipeline.repo).open():
+            loop.run()
+        done = [try_branch(pipeline, bench, Silent(), branch) for _, branch, _ in plan.tries]
+        return ", ".join(str(attempt.verdict) for attempt in done)
 
 
 class PlannedTeam(ScriptedTeam):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kill_worlds import KillWorld, make_world, scripted_plan
+from kill_worlds import KillWorld, make_world, scripted_plan, tries_plan
 from trail_checker import essence, users_work
 
 
@@ -57,3 +57,24 @@ def test_killed_once_at_every_boundary_it_ends_as_if_nothing_had_been(
     assert report["kills"] > 60  # else the boundaries are not found any more
     assert check(world, calm.before) == []
     assert essence(world.pipeline) == essence(calm.world.pipeline)
+
+
+@pytest.mark.parametrize("carried_on_by", ["try", "run"])
+def test_a_try_killed_at_every_boundary_is_carried_on(
+    carried_on_by: str,
+    tmp_path: Path,
+    killer: Callable[..., dict[str, Any]],
+    check: Callable[..., list[str]],
+) -> None:
+    template = make_world(tmp_path / "template", tries_plan(carried_on_by))
+    before = users_work(template.pipeline)
+    calm, killed = template.copy(tmp_path / "calm"), template.copy(tmp_path / "killed")
+    assert killer(calm, "never")["ending"] == "merged, failed"
+    report = killer(killed, "each")
+    assert report["ending"] == "merged, failed"
+    assert report["kills"] > 30
+    places = killed.hits.read_text()
+    for place in ("trail.propose", "verdicts.merge", "verdicts.fail", "a training begins"):
+        assert place in places
+    assert check(calm, before) == check(killed, before) == []
+    assert essence(killed.pipeline) == essence(calm.pipeline)

@@ -213,7 +213,9 @@ def _branch(trail: Trail, name: str, tip: str) -> Iterator[str]:
     *later, first = chain
     if first.parents[0] not in {commit.sha for commit in trail.main}:
         yield f"{name} does not start from main"
-    if not first.author.startswith("Performance Analyst") or first.said["Branch"] != name:
+    person = first.said.get("Proposed-By")  # whose own branch it tries
+    begins, writes = (ENGINE, person) if person else ("Performance Analyst", ROLES[component])
+    if not first.author.startswith(begins) or first.said["Branch"] != name:
         yield f"{name} begins with {first.subject} by {first.author}"
     if trail.changed(first.parents[0], first.sha):
         yield f"{name}: the assignment changes files"
@@ -221,7 +223,7 @@ def _branch(trail: Trail, name: str, tip: str) -> Iterator[str]:
     if not 1 <= len(written) <= 2:
         yield f"{name}: {len(written)} commits by the engineer"
     for commit in written:
-        if not commit.author.startswith(ROLES[component]):
+        if not commit.author.startswith(writes):
             yield f"{name}: {commit.subject} is by {commit.author}"
         if trail.changed(commit.parents[0], commit.sha) != [f"{component}.py"]:
             yield f"{name}: {commit.subject} changes something else than {component}.py"
