@@ -13,6 +13,9 @@ def test_an_error_breaks_between_words_on_a_terminal_and_its_fix_does_not(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    say_last("error: neither this nor that\n  fix: write something else instead")
-    first = "error: neither this\nnor that" if terminal else "error: neither this nor that"
-    assert capsys.readouterr().err == f"{first}\n  fix: write something else instead\n"
+    whole = "  main is elsewhere: git switch main\n  fix: write something else instead\n"
+    say_last(f"error: neither this nor that\n  one: not this way either\n{whole}".rstrip())
+    lines = "error: neither this\nnor that\n  one: not this way\n    either\n"
+    if not terminal:
+        lines = "error: neither this nor that\n  one: not this way either\n"
+    assert capsys.readouterr().err == lines + whole

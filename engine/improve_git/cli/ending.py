@@ -7,6 +7,7 @@ Ctrl-C, 143 by SIGTERM, 129 by SIGHUP or because the terminal has gone.
 
 import errno
 import os
+import re
 import signal
 import sys
 from types import FrameType
@@ -15,6 +16,7 @@ from improve_git import __version__
 from improve_git.errors import ImproveError
 
 EXPECTED, BUG = 1, 3
+_WHOLE = re.compile(r"improve-git |: git |^ +(fix: |git )")  # lines to copy
 _CARRY_ON = "then the same command again: it carries on"
 # What a machine runs out of, or does not let one do: no bug, and nothing that more code would mend.
 _FAULTS = {
@@ -72,15 +74,23 @@ def say_last(text: str) -> None:
 
 
 def _wrapped(text: str) -> str:
-    """Return last words whose first line, if no command, breaks between words on a terminal."""
-    first, *rest = text.split("\n")
-    if sys.stderr and sys.stderr.isatty() and "improve-git " not in first:  # None: closed
-        import shutil
-        import textwrap
+    """Return last words whose lines, but for commands, break between words on a terminal."""
+    if not (sys.stderr and sys.stderr.isatty()):  # None: closed
+        return text
+    import shutil
 
-        width = shutil.get_terminal_size().columns
-        first = textwrap.fill(first, width, break_long_words=False, break_on_hyphens=False)
-    return "\n".join([first, *rest])
+    width = shutil.get_terminal_size().columns
+    return "\n".join(_broken(line, width) for line in text.split("\n"))
+
+
+def _broken(line: str, width: int) -> str:
+    import textwrap
+
+    if len(line) <= width or _WHOLE.search(line):
+        return line
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.fill(line, width, subsequent_indent=f"{indent}  " if indent else "",
+                         break_long_words=False, break_on_hyphens=False)  # fmt: skip
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
