@@ -70,6 +70,11 @@ def test_nothing_is_told_of_what_keeps_the_contract() -> None:
              'data.py: line 12: main() runs at import: put it into a function, or under '
              'if __name__ == "__main__":'],
         ),
+        (
+            {"train": "args = parser.parse_args()\n" + GOOD["train.py"]},
+            ["train.py: line 1: args = parser.parse_args() runs at import: put it into a function, "
+             'or under if __name__ == "__main__":'],
+        ),
         ({"train": "def train(:\n"}, ["train.py: line 1: not Python: invalid syntax"]),
     ],
 )  # fmt: skip

@@ -136,7 +136,8 @@ def _names(tree: ast.Module) -> set[str]:
 def _run_at_import(body: list[ast.stmt], libraries: set[str]) -> Iterator[ast.stmt]:
     """Yield loops and calls at the top level; settings of a library, such as of warnings, pass."""
     for node in body:
-        if isinstance(node, ast.For | ast.While | ast.With):
+        reads_words = isinstance(node, ast.Assign) and "parse_args" in ast.unparse(node.value)
+        if reads_words or isinstance(node, ast.For | ast.While | ast.With):
             yield node
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             called = node.value.func
