@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from situations import attempt, context_of, first_files, profile_of
 
@@ -42,6 +44,14 @@ def test_a_rejected_move_is_closed_until_main_changes():
 def test_a_failed_move_stays_closed():
     tried = [attempt(1, "a", "failed", score=None), attempt(2, "b", "merged", "data")]
     assert slugs(open_moves([A, B], tried)) == ["b"]
+
+
+def test_a_persons_branch_that_has_a_moves_name_is_not_that_move():
+    own = replace(attempt(1, "a", "rejected"), proposer="Ann <ann@example.invalid>")
+    assert slugs(open_moves([A, B], [own])) == ["a", "b"]
+    assert posterior(A, context(2, attempts=[own])) == posterior(A, context(2))
+    merged = replace(own, verdict="merged")  # opens what was closed
+    assert slugs(open_moves([A, BACK], [attempt(1, "a", "rejected"), merged])) == ["a", "a-back"]
 
 
 def test_the_way_back_from_a_merge_is_closed_until_the_next_change():

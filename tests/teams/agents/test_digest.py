@@ -41,6 +41,13 @@ def test_a_short_history_is_told_in_detail_newest_first():
     }  # fmt: skip
 
 
+def test_a_persons_attempt_is_marked_and_its_author_is_not_named():
+    own = attempt(1, mechanism="", slug="wider", proposer="Ann <ann@example.invalid>")
+    history = told(context_of(attempts=[own]))
+    assert history["detailed"][0].startswith("0001 data: wider (the user's own): rejected, ")
+    assert "Ann" not in str(history)
+
+
 @pytest.mark.parametrize("tokens", [200, 1000, 4000])
 def test_a_history_stays_within_its_tokens_whatever_its_length(tokens):
     for count in (0, 1, 5, 50, 500):
