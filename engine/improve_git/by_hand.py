@@ -90,8 +90,9 @@ def try_branch(pipeline: Pipeline, bench: Bench, observer: Observer, branch: str
         _check_trust(pipeline, bench, _proposal(pipeline, branch))
         main = loop.incumbent.measured()
         attempt = _claim(loop, _proposal(pipeline, branch), main)
-    elif attempt.verdict is None:
-        observer.say(f"carrying on: {_name(attempt)}")
+    else:
+        told = "tried already" if attempt.verdict else "carrying on"
+        observer.say(f"{told}: {_name(attempt)}")
     for other in loop.history().attempts:
         if other.verdict is None and other.number != attempt.number:
             observer.say(f"still open: {_name(other)}; the next run carries on with it")

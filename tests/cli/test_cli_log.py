@@ -71,6 +71,7 @@ def test_json(example: ExampleTrail, call: Call) -> None:
         "score": None,
         "main_score": 0.7,
         "hypothesis": "mixup helps",
+        "proposer": None,
         "train_seconds": 12.5,
         "commit": attempt.sha,
         "date": attempt.date,

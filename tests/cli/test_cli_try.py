@@ -1,3 +1,4 @@
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -52,6 +53,7 @@ def test_try_tells_the_verdict_and_ends_by_it(
     said = call("try", "slower")
     assert said.code == 0 and "rejected: accuracy 0.7000 under 0.8000" in said.out
     assert call("try", "slower").out == (
+        "tried already: 0002 train: slower\n"
         "rejected: accuracy 0.7000 under 0.8000 (-10.00 points)\nsee: improve-git show 2\n"
     )
     said = call("try", "crash")
@@ -61,6 +63,9 @@ def test_try_tells_the_verdict_and_ends_by_it(
         "  fix: mend it on crash, commit, and try again; more of it: improve-git show 3\n"
     )
     assert re.search(r"iterations +3 of \d+: 1 merged, 1 rejected, 1 failed", call("status").out)
+    assert "wider, by hand: Edit model.py" in call("log").out
+    told = [row["proposer"] for row in json.loads(call("log", "--json").out)]
+    assert told == [None, *["Test User <user@example.invalid>"] * 3]
     shown = call("show", "1").out
     assert "Test User\n  Edit model.py by hand" in shown
 

@@ -57,15 +57,16 @@ def line_of(row: Row, metric: str) -> tuple[str | Styled, ...]:
     if not isinstance(row, Attempt):
         what = clean(row.subject.rpartition(",")[0] or row.subject)
         return row.commit[:7], "", shown, score, gain, what
-    what = clean(f"{row.slug}: {row.hypothesis}" if row.hypothesis else row.slug)
+    name = f"{row.slug}, by hand" if row.proposer else row.slug
+    what = clean(f"{name}: {row.hypothesis}" if row.hypothesis else name)
     if verdict == "failed":
-        what = clean(f"{row.slug}: {row.reason}")
+        what = clean(f"{name}: {row.reason}")
     return f"{row.number:04d}", row.component, shown, score, gain, what
 
 
 def _plain(row: Row, metric: str) -> dict[str, Any]:
     if isinstance(row, ByHand):
-        keys = ("number", "component", "slug", "score", "main_score", "train_seconds")
+        keys = ("number", "component", "slug", "score", "main_score", "proposer", "train_seconds")
         told = {"verdict": "by hand", "reason": "", "metric": metric, "hypothesis": ""}
         named = {"commit": row.commit, "date": row.date, "subject": row.subject}
         return dict.fromkeys(keys) | told | named
@@ -80,6 +81,7 @@ def _plain(row: Row, metric: str) -> dict[str, Any]:
         "score": row.score,
         "main_score": row.main_score,
         "hypothesis": attempt.hypothesis if attempt else "",
+        "proposer": (attempt.proposer if attempt else "") or None,
         "train_seconds": row.train_seconds,
         "commit": row.commit,
         "date": row.date,
