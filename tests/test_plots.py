@@ -5,6 +5,7 @@ import pytest
 from improve_git import plots
 from improve_git.course import PICTURES, Gain, Gains, Mark, Scores, Side, Sides
 from improve_git.domain import COMPONENTS
+from improve_git.plots import figure
 
 
 def texts(svg: bytes) -> list[str]:
@@ -58,4 +59,4 @@ def test_a_loss_says_which_way_is_better() -> None:
 
 
 def test_every_picture_has_a_drawer() -> None:
-    assert {*plots._DRAWERS} == {*PICTURES}
+    assert {*figure._DRAWERS} == {*PICTURES}
