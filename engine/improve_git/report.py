@@ -13,6 +13,7 @@ from improve_git.domain import FILES, Attempt
 from improve_git.errors import PipelineError
 from improve_git.figures import (
     METRICS,
+    OPTIMISTIC,
     better_text,
     duration,
     gain_text,
@@ -118,7 +119,7 @@ def _facts(found: Overview) -> list[tuple[str, str, str]]:
             ("main", score_text(found.metric, found.main.score), f"{found.main.commit[:10]}, {at}"),
             ("baseline", score_text(found.metric, found.baseline.score), ""),
             ("gain", gain_text(found.metric, found.gain),
-             "a search estimate on val: the best of many was kept"),
+             OPTIMISTIC),
         ]  # fmt: skip
     if found.luck is not None:
         luck = found.luck if METRICS[found.metric] else -found.luck
@@ -143,7 +144,7 @@ def _sealed(found: Overview) -> list[tuple[str, str, str]]:
         by = f"by {made.tip[:10]} on the sealed images, opening {made.number}"
         facts.append(("certified", "passed" if made.passed else "not passed", by))
     if made := found.opened("evaluation"):
-        interval = interval_text(made.metric, made.low, made.high or made.low)
+        interval = interval_text(made.metric, made.low, made.low if made.high is None else made.high)
         told = f"{level_text(made.level)} {interval}; by {made.tip[:10]}, opening {made.number}"
         facts.append(("on test", better_text(made.metric, made.gain), told))
     return facts or [("on test", "not yet", "nothing here was checked on sealed images")]

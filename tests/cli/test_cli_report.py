@@ -167,7 +167,7 @@ def test_the_page_tells_the_story(example: ExampleTrail, call: Call, tmp_path: P
     words = " ".join(page.text.split())
     for told in (
         "pets", "40 images in 2 classes", "accuracy 0.7000", "+20.00 points",
-        "a search estimate on val: the best of many was kept", "2 merged, 1 rejected, 1 failed",
+        "on val, optimistic: a search kept the best", "2 merged, 1 rejected, 1 failed",
         "3 of the 10 images of val; the most frequent mistakes first.",
         "cat taken for dog", "dog taken for cat",
         "0005 train open warm-up", "0004 data merged 0.9000 +10.00 points flips",

@@ -21,6 +21,6 @@ def show_home(commands: Mapping[str, Mapping[str, tuple[str, str]]]) -> None:
     for purpose, table in commands.items():
         click.echo(f"\n{click.style(purpose, bold=True)}")
         for name, (_, line) in table.items():
-            click.echo(f"  {name:<9}{line}")
+            click.echo(f"  {name:<10}{line}")
     click.echo("\nNo images at hand? improve-git init digits")
     click.echo("Each command has --help with an example. Something missing? improve-git doctor")

@@ -112,6 +112,6 @@ def _answer(
     wrong = Counter(number for number in answers if number != entry.label)
     right = len(answers) - wrong.total()
     number = wrong.most_common(1)[0][0] if wrong else entry.label
-    share = f"right {right} of {len(answers)}, else " if 0 < right < len(answers) else ""
+    share = f"{right} of {len(answers)}, else " if 0 < right < len(answers) else ""
     colour = _RIGHT if 2 * right > len(answers) else _WRONG
     return f"{share}{number}: {printable(classes[number])}", colour
