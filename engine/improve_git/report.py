@@ -144,7 +144,8 @@ def _sealed(found: Overview) -> list[tuple[str, str, str]]:
         by = f"by {made.tip[:10]} on the sealed images, opening {made.number}"
         facts.append(("certified", "passed" if made.passed else "not passed", by))
     if made := found.opened("evaluation"):
-        interval = interval_text(made.metric, made.low, made.low if made.high is None else made.high)
+        high = made.low if made.high is None else made.high
+        interval = interval_text(made.metric, made.low, high)
         told = f"{level_text(made.level)} {interval}; by {made.tip[:10]}, opening {made.number}"
         facts.append(("on test", better_text(made.metric, made.gain), told))
     return facts or [("on test", "not yet", "nothing here was checked on sealed images")]
