@@ -108,6 +108,14 @@ def test_another_sandbox_is_told(world: World, call: Call) -> None:
     assert "elsewhere: image: scripted-2, recorded scripted-1" in said.out
 
 
+def test_a_training_that_the_clock_cuts_short_proves_nothing(world: World, call: Call) -> None:
+    train = world.sandbox.train
+    world.sandbox.train = lambda *a: replace(train(*a), stopped_by="clock")  # type: ignore[method-assign]
+    said = call("verify", "1", "-C", world.pipeline.repo.folder)
+    assert said.code == 1
+    assert "0001 was stopped by the clock this time, so nothing compares" in said.err
+
+
 def test_settings_by_word_have_to_be_given_again(world: World, call: Call) -> None:
     said = call("verify", "1", "-C", world.pipeline.repo.folder, "budget.train_seconds=50")
     assert said.code == 1

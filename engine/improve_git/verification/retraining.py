@@ -112,7 +112,7 @@ def train_again(bench: Bench, snapshot: Snapshot, its: Revision, history: Histor
         history: where the noise between seeds is read from.
 
     Raises:
-        PipelineError: a training failed.
+        PipelineError: a training failed, or the clock cut it short.
         SandboxError: the sandbox failed repeatedly.
     """
     name, commit, record = its.name, its.commit, its.record or {}
@@ -128,6 +128,11 @@ def train_again(bench: Bench, snapshot: Snapshot, its: Revision, history: Histor
                 "budget.train_seconds=SECONDS gives it more time, sandbox.memory=SIZE more memory",
             )
     now = combine(runs)
+    if now["stopped_by"] and not record["stopped_by"]:
+        raise PipelineError(
+            f"{name} was stopped by the {now['stopped_by']} this time, so nothing compares",
+            "this machine is slower or busy: try again when it is idle, or on another one",
+        )
     ours, theirs = (evidence(snapshot.data_set, [side]) for side in (now, record))
     pair = Pair(now["metric"], ours.labels, ours.of(now["seeds"]), theirs.of(now["seeds"]))
     rows: list[Scored | Attempt] = [*history.main, *history.attempts]
@@ -170,7 +175,8 @@ def _elsewhere(record: Measurement, now: Measurement) -> list[str]:
     then: dict[str, Any] = record.get("info") or {}
     found += [(key, then[key], now["info"].get(key)) for key in _MACHINE if key in then]
     told = [f"{key}: {ours}, recorded {theirs}" for key, theirs, ours in found if ours != theirs]
-    if now["stopped_by"] != record["stopped_by"]:
-        told.append(f"stopped by: {now['stopped_by'] or 'nothing'}, "
-                    f"recorded {record['stopped_by'] or 'nothing'}")  # fmt: skip
+    if record["stopped_by"]:
+        told.append(
+            f"stopped by: {now['stopped_by'] or 'nothing'}, recorded {record['stopped_by']}"
+        )
     return told
