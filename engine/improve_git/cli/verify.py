@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from improve_git.cli.options import as_json, in_pipeline, is_override, overrides
-from improve_git.cli.screen import clean, columns, console, print_json
+from improve_git.cli.screen import clean, console, print_json
 
 if TYPE_CHECKING:
     from improve_git.pipeline import Pipeline
@@ -109,7 +109,8 @@ def _verify_history(pipeline: "Pipeline", against: str, json_: bool) -> "Report"
 
 def _show(screen: Console, report: "Report") -> None:
     screen.print(
-        f"main at {report.tip[:7]}: {report.verdicts} verdicts, {report.merges} merges, "
+        f"main at {report.tip[:7]}: {report.verdicts} verdicts, {report.merges} "
+        f"merge{'s' * (report.merges != 1)}, "
         f"{report.records} records, {report.predictions:,} predictions scored again, "
         f"{report.images:,} images read",
         soft_wrap=True,
@@ -130,8 +131,10 @@ def show_findings(screen: Console, report: "Report") -> None:
         screen.print(
             Text(f"{check}: does not hold: {its[0].why}", style="bold red"), soft_wrap=True
         )
-        rows = [(one.commit[:7], clean(one.where, 40), clean(one.what)) for one in its]
-        columns(screen, rows, indent=2)
+        width = max(len(clean(one.where, 40)) for one in its)
+        for one in its:  # never cut: what is wrong is what one came for
+            row = f"  {one.commit[:7]:7}  {clean(one.where, 40):{width}}  {clean(one.what)}"
+            screen.print(row, soft_wrap=True)
 
 
 def _sentence(report: "Report") -> str:
