@@ -24,7 +24,9 @@ TITLES = {
 FETCH_NOTES = "git fetch origin '+refs/notes/*:refs/notes/*'"
 ON_MAIN = ("baseline", "measured", "merged")
 _PROPOSED = {"Iteration", "Branch", "Proposed-By"}  # trailers of a person's attempt
-_METRICS = {title: name for name, title in TITLES.items()}
+# What a trailer with a score is called -> its metric.
+_SCORES = {f"Val-{title}": name for name, title in TITLES.items()}
+_MAIN_SCORES = {f"Main-{title}": name for name, title in TITLES.items()}
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,7 @@ def read_history(repo: Repository) -> History:
         first = assigned.get(name)
         asked = said[first.sha] if first else {}
         change = written.get(asked.get("Iteration", ""))
+        metric, score = _figure(verdict, _SCORES)
         attempts.append(
             Attempt(
                 number=int(match[2]),
@@ -152,9 +155,9 @@ def read_history(repo: Repository) -> History:
                 slug=match[4],
                 verdict=cast("Verdict | None", verdict.get("Verdict")),
                 reason=verdict.get("Reason", ""),
-                metric=_figure(verdict, "Val-")[0],
-                score=_figure(verdict, "Val-")[1],
-                main_score=_figure(verdict, "Main-")[1],
+                metric=metric,
+                score=score,
+                main_score=_figure(verdict, _MAIN_SCORES)[1],
                 train_seconds=_number(verdict.get("Train-Seconds")),
                 hypothesis=asked.get("Hypothesis", ""),
                 expected_effect=asked.get("Expected-Effect", ""),
@@ -237,14 +240,14 @@ def is_of_project(commit: Commit) -> bool:
 
 
 def _scored(commit: Commit, said: dict[str, str]) -> Scored:
-    metric, score = _figure(said, "Val-")
+    metric, score = _figure(said, _SCORES)
     branch = BRANCH.search(said.get("Branch", ""))
     return Scored(
         commit=commit.sha,
         verdict=cast(Verdict, said["Verdict"]),
         metric=metric,
         score=score if score is not None else float("nan"),
-        main_score=_figure(said, "Main-")[1],
+        main_score=_figure(said, _MAIN_SCORES)[1],
         number=int(branch[2]) if branch else None,
         subject=commit.subject,
         date=commit.date,
@@ -252,11 +255,11 @@ def _scored(commit: Commit, said: dict[str, str]) -> Scored:
     )
 
 
-def _figure(said: dict[str, str], prefix: str) -> tuple[str, float | None]:
-    for key, text in said.items():
-        name = _METRICS.get(key.removeprefix(prefix)) if key.startswith(prefix) else None
-        if name:
-            return name, _number(text)
+def _figure(said: dict[str, str], names: dict[str, str]) -> tuple[str, float | None]:
+    """Return the metric and the value of the trailer that has one of these names."""
+    for key, metric in names.items():
+        if key in said:
+            return metric, _number(said[key])
     return "accuracy", None
 
 
@@ -265,7 +268,7 @@ def _looks(said: dict[str, str]) -> int:
     told = _number(said.get("Looks"))
     if told is not None and 0 <= told < 10**6:
         return int(told)
-    return len(said.get("Seeds", "").split(",")) if _figure(said, "Val-")[1] is not None else 0
+    return len(said.get("Seeds", "").split(",")) if _figure(said, _SCORES)[1] is not None else 0
 
 
 def _numbers(text: str | None) -> tuple[float, ...]:
