@@ -210,7 +210,7 @@ def test_a_run_under_way(example: ExampleTrail, call: Call) -> None:
         feed.event({"event": "epoch", "epoch": 4, "loss": 0.5, "tune_accuracy": 0.75})
         said = call("status", "-C", folder).out.splitlines()
         assert said[-2] == "training  0005 train: warm-up"
-        assert said[-1].startswith("epoch     4 of 10, loss 0.500, tune 0.750, ")
+        assert said[-1].startswith("progress  epoch 4 of 10, loss 0.500, tune 0.750, ")
         assert json.loads(call("status", "-C", folder, "--json").out)["run"]
     (state / "lock.holder").write_text("process 1 that was killed")
     assert json.loads(call("status", "-C", folder, "--json").out)["run"] is None

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from command_line import Call
 from example_trail import ExampleTrail
 
@@ -42,7 +43,10 @@ def test_the_feed_of_a_run_that_was_killed_does_not_pass_for_one(
     assert "no run is under way; the last one said: the sandbox failed\n" in said
 
 
-def test_one_look_at_a_run(example: ExampleTrail, call: Call) -> None:
+def test_one_look_at_a_run(
+    example: ExampleTrail, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)
     state, folder = example.pipeline.state, example.repo.folder
     with only_run(state):
         feed = Feed(state)
@@ -56,7 +60,10 @@ def test_one_look_at_a_run(example: ExampleTrail, call: Call) -> None:
             feed.event({"event": "epoch", "epoch": epoch, "loss": 1 / epoch, "tune_accuracy": 0.5})
         feed.say("\x1b[2Jhalf\u202eway")
         said = call("watch", "-C", folder).out
-    assert "training    0005 train: warm-up\nepoch       4 of 10, loss 0.250, tune 0.500, " in said
+    assert (
+        "training    0005 train: warm-up\nprogress    epoch 4 of 10, loss 0.250, tune 0.500, "
+        in said
+    )
     assert "loss        █▃▂▁  1.000 to 0.250\n" in said
     assert "  [2Jhalf way\n" in said
     assert said.replace("\n", "").isprintable()

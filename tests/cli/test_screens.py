@@ -1,6 +1,7 @@
 """Every screen at 80 and 200 columns, coloured or not: nothing is too wide, no figure is lost."""
 
 import re
+import time
 
 import pytest
 from command_line import Call
@@ -15,8 +16,9 @@ SCREENS = [["status"], ["log"], ["watch"], ["show", "6"]]
 
 
 @pytest.fixture
-def busy(example: ExampleTrail) -> ExampleTrail:
-    """Return a pipeline where everything is long."""
+def busy(example: ExampleTrail, monkeypatch: pytest.MonkeyPatch) -> ExampleTrail:
+    """Return a pipeline where everything is long, at a moment that does not pass."""
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0)
     slug = "a-long-name-of-a-change-that-goes-on-and-on"
     reason = "accuracy 0.8000 under 0.9000 (-10.00 points), " + "as so often before " * 5
     example.attempt("train", slug, "rejected", measurement(0.8, luck=0.0123), reason,

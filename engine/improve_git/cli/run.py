@@ -65,7 +65,8 @@ def _run(pipeline: "Pipeline") -> None:
     from improve_git.sandboxes.select import open_sandbox
     from improve_git.trial import Bench
 
-    observer = Several(Display(), Feed(pipeline.state))
+    display = Display()
+    observer = Several(display, Feed(pipeline.state))
     settings = pipeline.snapshot(pipeline.main()).settings
     team = team_of(pipeline, settings, observer)  # first: a missing key is told at once
     sandbox = open_sandbox(settings.sandbox, observer.say)
@@ -78,7 +79,7 @@ def _run(pipeline: "Pipeline") -> None:
         observer.say(told)
     if settings.accept.certify:
         _certify(pipeline, bench, loop.incumbent.measured(), observer)
-    observer.say(f"see: {typed('status', pipeline.repo.folder)}")
+    display.say(f"see: {typed('status', pipeline.repo.folder)}")
 
 
 def _gained(pipeline: "Pipeline") -> str:

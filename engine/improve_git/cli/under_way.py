@@ -14,7 +14,7 @@ def now_rows(live: Live, now: float) -> list[tuple[str, str]]:
     if live.doing:
         return [("agent", f"{clean(live.doing, 100)}, {duration(max(0, now - live.doing_since))}")]
     if live.title:
-        return [("training", clean(live.title, 100)), ("epoch", _epoch(live, now))]
+        return [("training", clean(live.title, 100)), ("progress", _epoch(live, now))]
     return [("now", "between two steps")]
 
 
@@ -35,7 +35,7 @@ def _epoch(live: Live, now: float) -> str:
         return f"{clean(live.phase, 40) or 'starting'}, {duration(elapsed)}"
     last = live.curve[-1]
     done, planned = _planned(live, live.curve)
-    told = [f"{done:.0f} of {planned:.0f}" if planned else f"{done:.0f}"]
+    told = [f"epoch {done:.0f} of {planned:.0f}" if planned else f"epoch {done:.0f}"]
     told += [f"{short} {last[key]:.3f}" for key, short in _SHORT if key in last]
     told.append(duration(elapsed))
     if planned >= done > 0:
