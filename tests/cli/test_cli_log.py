@@ -42,7 +42,7 @@ def test_a_wider_screen_tells_more(example: ExampleTrail, call: Call, monkeypatc
 
 def test_the_newest_alone(example: ExampleTrail, call: Call) -> None:
     said = call("log", "-n", "2", "-C", example.repo.folder).out.splitlines()
-    assert [line.split()[0] for line in said] == ["number", "0004", "0005"]
+    assert [line.split()[0] for line in said[:3]] == ["number", "0004", "0005"]
     rows = json.loads(call("log", "-n", "2", "--json", "-C", example.repo.folder).out)
     assert [row["number"] for row in rows] == [4, 5]
     assert call("log", "-n", "0", "-C", example.repo.folder).code == 2
