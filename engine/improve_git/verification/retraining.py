@@ -161,8 +161,9 @@ def allowance(pair: Pair, groups: Sequence[Sequence[float]]) -> tuple[float, int
     from scipy.special import ndtri, stdtrit
 
     again = [run.score for run in pair.ours]
-    known = [*groups, *([again] if len(again) > 1 else [])]
-    noise = seed_noise(known, churn(pair.metric, pair.labels, pair.ours))
+    # Today's own spread counts only where the trail tells none: it is what is being asked about.
+    known = groups or ([again] if len(again) > 1 else [])
+    noise = seed_noise(known, churn(pair.metric, pair.labels, pair.theirs))
     if not noise.freedom:
         return float(ndtri(1 - LEVEL / 2)) * flip_error(pair), 0
     error = math.sqrt(2 * noise.variance / len(again))
