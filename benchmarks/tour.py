@@ -1,11 +1,12 @@
-"""Run the commands that docs/tour.md and the README show, and write down what they print.
+"""Write down what the commands in docs/tour.md and the README print.
 
-    python benchmarks/tour.py                     # those that only read, on docs/tour/elpv.bundle
-    python benchmarks/tour.py --record PIPELINE   # all of them, and the bundle, from the real run
+    python benchmarks/tour.py                    # those that only read, on docs/tour/elpv.bundle
+    python benchmarks/tour.py --record PIPELINE  # first the others, and the bundle, of a real run
 
-A page's blocks of ``console`` whose first line begins with ``$`` hold a command and its output.
-Blocks below a ``<!-- recorded -->`` take training or images, and are run by --record alone. The
-first form changes nothing unless a command prints something else than it did: a test says so.
+A page's ``console`` blocks hold a command and its output. Those below a ``<!-- recorded -->`` take
+training or images; --record runs them where their output is empty, so to record one anew, empty it.
+The first form changes a page only where a command prints something else than it did, and
+tests/test_tour.py says so.
 """
 
 import argparse
@@ -49,11 +50,17 @@ def pack(pipeline: Path) -> None:
 
 
 def fill(page: str, folder: Path, recorded: bool) -> str:
-    """Return a page with what its commands print in a folder; else it stays to the letter."""
+    """Return a page with what its commands print in a folder; else it stays to the letter.
+
+    Args:
+        page: Markdown.
+        folder: where the commands run.
+        recorded: run those that are recorded, where their output is empty; else all the others.
+    """
 
     def run(block: re.Match[str]) -> str:
-        mark, command = block[1] or "", block[2]
-        if mark and not recorded:
+        mark, command, output = block[1] or "", block[2], block[3]
+        if bool(mark) != recorded or (recorded and output):
             return block[0]
         return f"{mark}```console\n$ {command}\n{said(command, folder)}```\n"
 
@@ -73,18 +80,23 @@ def said(command: str, folder: Path) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--record", type=Path, metavar="PIPELINE")
     real = parser.parse_args().record
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = real.resolve().parent if real else Path(scratch)
-        if not real:
-            unpack(folder)
+    if real:
         for page in PAGES:
-            text = page.read_text(encoding="utf-8")
-            page.write_text(fill(text, folder, recorded=bool(real)), encoding="utf-8")
-        if real:
-            pack(real)
+            rewrite(page, real.resolve().parent, recorded=True)
+        pack(real)
+    with tempfile.TemporaryDirectory() as scratch:
+        unpack(Path(scratch))
+        for page in PAGES:
+            rewrite(page, Path(scratch), recorded=False)
+
+
+def rewrite(page: Path, folder: Path, recorded: bool) -> None:
+    """Fill a page, in its place."""
+    text = page.read_text(encoding="utf-8")
+    page.write_text(fill(text, folder, recorded), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -55,6 +55,8 @@ def certify(pipeline: "Pipeline", display: "Display", seeds: int) -> "Opening":
     from improve_git import certification
     from improve_git.consent import check_consent
     from improve_git.incumbent import Incumbent
+    from improve_git.live import Feed
+    from improve_git.observer import Several
     from improve_git.sandboxes.select import open_sandbox
     from improve_git.teams.playbook import Playbook
     from improve_git.trial import Bench
@@ -62,8 +64,9 @@ def certify(pipeline: "Pipeline", display: "Display", seeds: int) -> "Opening":
     certification.last(pipeline)  # first: that nothing is measured is told at once
     settings = pipeline.snapshot(pipeline.main()).settings
     check_consent(settings, pipeline.overrides, pipeline.state)
-    bench = Bench(pipeline, open_sandbox(settings.sandbox, display.say), display)
-    main = Incumbent(pipeline, Playbook(), bench, display).measured()  # no model is asked
+    observer = Several(display, Feed(pipeline.state))
+    bench = Bench(pipeline, open_sandbox(settings.sandbox, observer.say), observer)
+    main = Incumbent(pipeline, Playbook(), bench, observer).measured()  # no model is asked
     return certification.certify(pipeline, bench, main, seeds)
 
 

@@ -58,6 +58,8 @@ def _open(pipeline: "Pipeline", rev: str, seeds: int, json_: bool) -> None:
     from improve_git.cli.screen import print_json
     from improve_git.consent import check_consent
     from improve_git.journal import only_run
+    from improve_git.live import Feed
+    from improve_git.observer import Several
     from improve_git.sandboxes.select import open_sandbox
     from improve_git.trial import Bench
 
@@ -67,7 +69,8 @@ def _open(pipeline: "Pipeline", rev: str, seeds: int, json_: bool) -> None:
             planned = evaluation.plan(pipeline, rev, seeds)
             settings = planned.tip.snapshot.settings
             check_consent(settings, pipeline.overrides, pipeline.state)
-            bench = Bench(pipeline, open_sandbox(settings.sandbox, display.say), display)
+            observer = Several(display, Feed(pipeline.state))
+            bench = Bench(pipeline, open_sandbox(settings.sandbox, observer.say), observer)
             made = evaluation.evaluate(bench, planned)
     except KeyboardInterrupt as error:
         error.add_note(f"not counted; to carry on: {_typed(pipeline, rev)}")

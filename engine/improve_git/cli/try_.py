@@ -52,17 +52,19 @@ def _try(pipeline: "Pipeline", branch: str) -> "Attempt":
     from improve_git.cli.display import Display
     from improve_git.cli.screen import clean
     from improve_git.consent import check_consent
+    from improve_git.live import Feed
+    from improve_git.observer import Several
     from improve_git.sandboxes.select import open_sandbox
     from improve_git.trial import Bench
 
     by_hand.check(pipeline, branch)  # first: what is wrong with a branch is told at once
-    display = Display()
+    observer = Several(Display(), Feed(pipeline.state))
     settings = pipeline.snapshot(pipeline.main()).settings
     check_consent(settings, pipeline.overrides, pipeline.state)
-    bench = Bench(pipeline, open_sandbox(settings.sandbox, display.say), display)
-    attempt = by_hand.try_branch(pipeline, bench, display, branch)
+    bench = Bench(pipeline, open_sandbox(settings.sandbox, observer.say), observer)
+    attempt = by_hand.try_branch(pipeline, bench, observer, branch)
     if attempt.verdict != "failed":
-        display.say(f"{attempt.verdict}: {clean(attempt.reason)}")
+        observer.say(f"{attempt.verdict}: {clean(attempt.reason)}")
         number = str(attempt.number)
-        display.say(f"see: {typed('show', pipeline.repo.folder, [number])}")
+        observer.say(f"see: {typed('show', pipeline.repo.folder, [number])}")
     return attempt

@@ -81,6 +81,8 @@ def _train_again(pipeline: "Pipeline", rev: str, json_: bool) -> "Again":
     from improve_git.consent import check_consent
     from improve_git.history import read_history
     from improve_git.journal import only_run
+    from improve_git.live import Feed
+    from improve_git.observer import Several
     from improve_git.revision import find_revision
     from improve_git.sandboxes.select import open_sandbox
     from improve_git.trial import Bench
@@ -92,7 +94,8 @@ def _train_again(pipeline: "Pipeline", rev: str, json_: bool) -> "Again":
     check_consent(snapshot.settings, pipeline.overrides, pipeline.state)
     display = Display(Console(stderr=json_, highlight=False, soft_wrap=True))
     with only_run(pipeline.state), pipeline.aside() as aside:
-        bench = Bench(aside, open_sandbox(snapshot.settings.sandbox, display.say), display)
+        observer = Several(display, Feed(pipeline.state))
+        bench = Bench(aside, open_sandbox(snapshot.settings.sandbox, observer.say), observer)
         return train_again(bench, snapshot, its, history)
 
 
