@@ -12,6 +12,7 @@ from improve_git.history import branch_of
 from improve_git.journal import only_run
 from improve_git.landing import LandingWaits, land
 from improve_git.live import Feed
+from improve_git.luck import luck_line
 
 HEAVY = ["torch", "litellm", "hydra", "numpy", "sklearn", "docker", "pandas", "PIL"]
 
@@ -123,6 +124,16 @@ def test_what_the_agents_took(example: ExampleTrail, call: Call) -> None:
     asked(None)
     said = call("status", "-C", example.repo.folder).out
     assert "agents      3,000 tokens, price unknown\n" in said
+
+
+def test_what_breaks_a_pipeline_does_not_widen_the_line_of_luck(
+    example: ExampleTrail, call: Call
+) -> None:
+    folder = example.repo.folder
+    for slug, score, luck in (("a", 0.8, 0.01), ("b", 0.85, 0.012), ("c", 0.1, 0.3)):
+        example.attempt("train", slug, "rejected", measurement(score, luck=luck))
+    found = json.loads(call("status", "-C", folder, "--json").out)
+    assert found["luck"] == pytest.approx(luck_line([0.012] * 3))
 
 
 def test_before_the_baseline(tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
