@@ -42,7 +42,7 @@ def unpack(folder: Path) -> None:
 def pack(pipeline: Path) -> None:
     """Write a pipeline's branches, records, openings and journal down beside the pages."""
     BUNDLE.parent.mkdir(exist_ok=True)
-    kinds = ["--branches", "--glob=refs/notes/improve", "--glob=refs/improve"]
+    kinds = ["--branches", "refs/notes/improve", "--glob=refs/improve"]
     subprocess.run(
         ["git", "-C", str(pipeline), "bundle", "create", "-q", str(BUNDLE), *kinds], check=True
     )
