@@ -182,7 +182,8 @@ def test_a_pipeline_that_was_never_measured_has_nothing_to_export(
 @pytest.mark.torch
 def test_onnx_is_written_and_checked_in_a_container(tmp_path: Path, call: Call) -> None:
     folder = measured(tmp_path, open_docker, "docker")
-    said = call("export", "--format", "onnx", tmp_path / "out", "-C", folder)
+    agreed = f"sandbox.base_image={BASE_IMAGE}"  # as a person would, the first time
+    said = call("export", "--format", "onnx", tmp_path / "out", agreed, "-C", folder)
     assert said.code == 0, said
     images = new_images(tmp_path)
     wanted = asked(call, folder, tmp_path / "new", tmp_path / "preds.csv")

@@ -28,7 +28,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "show": ("show", "one iteration: assignment, diff, curve, reason"),
         "diff": ("diff", "what an iteration changed, or the whole search"),
         "compare": ("compare", "two revisions on the same images, and where they differ"),
-        "plot": ("plot", "score over iterations, gains, learning curves, confusion: PNG or SVG"),
+        "plot": ("plot", "score over iterations, gains, learning curves, confusion"),
         "watch": ("watch", "the run under way: agents, live curve, newest verdicts"),
         "report": ("report", "the whole story as one HTML file"),
     },
