@@ -87,6 +87,23 @@ def test_the_sheet(compared: Path, call: Call, tmp_path: Path) -> None:
     assert (said.code, "is not a folder" in said.err) == (1, True)
 
 
+def test_the_sheet_overwrites_an_older_one_and_no_other_file(
+    compared: Path, call: Call, tmp_path: Path
+) -> None:
+    file = tmp_path / "photo.png"
+    Image.new("RGB", (8, 8)).save(file)
+    before = file.read_bytes()
+    said = call("compare", "0", "main", "-C", compared, "--sheet", file)
+    assert said.code == 1
+    assert said.err == (
+        f"error: {file} is there, and not made by this command\n  fix: name another file\n"
+    )
+    assert file.read_bytes() == before
+    file.unlink()
+    for _ in range(2):
+        assert call("compare", "0", "main", "-C", compared, "--sheet", file).code == 0
+
+
 def test_without_the_images_the_scores_compare(compared: Path, call: Call, tmp_path: Path) -> None:
     file = tmp_path / "differ.png"
     (tmp_path / "empty").mkdir()

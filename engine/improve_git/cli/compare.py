@@ -44,7 +44,8 @@ def command(  # noqa: PLR0917 - click hands them over by name
 
     A and B are iterations' numbers, baseline, main, or any revision of Git's that was measured.
     Nothing is trained: their recorded predictions are paired, seed by seed. Only the sheet needs
-    the images; data.images=FOLDER says where they are, if not where improve.yaml has them.
+    the images; data.images=FOLDER says where they are, if not where improve.yaml has them. An older
+    sheet is overwritten, any other file is not.
 
     \b
     Example: improve-git compare baseline main --sheet differ.png -C photos-pipeline
@@ -160,12 +161,12 @@ def _lacks(screen: Console, found: Comparison) -> None:
 
 def _draw(pipeline: Pipeline, found: Comparison, file: Path, tip: str) -> dict[str, Any]:
     """Draw the images that one of the two gets right more often; where there are none, no file."""
-    from improve_git.datasets.difference_sheet import difference_sheet
+    from improve_git.cli.output import check_target
+    from improve_git.datasets.difference_sheet import MARK, difference_sheet
     from improve_git.datasets.store import images_root
     from improve_git.files import write_atomically
 
-    if not file.absolute().parent.is_dir():
-        raise PipelineError(f"{file.parent} is not a folder", f"mkdir -p {file.parent}")
+    check_target(file, b"\x89PNG", MARK)
     if not found.paired:
         raise PipelineError("without both records it is not known which images differ", FETCH_NOTES)
     root = images_root(pipeline.settings(tip).data, pipeline.state)

@@ -20,14 +20,12 @@ def check_target(path: Path, begins: bytes, mark: str) -> None:
     if not folder.is_dir():
         raise ImproveError(f"{path.parent} is not a folder", f"mkdir -p {path.parent}")
     if path.exists() and not path.is_file():
-        raise ImproveError(f"{path} is no file", "name another with -o")
+        raise ImproveError(f"{path} is no file", "name another")
     if not os.access(folder, os.W_OK):
-        raise ImproveError(f"{path.parent} is not writable", "name another file with -o")
+        raise ImproveError(f"{path.parent} is not writable", "name another file")
     if not path.exists():
         return
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if not head.startswith(begins) or mark.encode() not in head:
-        raise ImproveError(
-            f"{path} is there, and not made by this command", "name another file with -o"
-        )
+        raise ImproveError(f"{path} is there, and not made by this command", "name another file")

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from improve_git.datasets.dataset import Entry
 from improve_git.datasets.drawing import fitting, printable, read_image, spread
 
+MARK = "improve-git"  # in the metadata of every sheet
 MOST_IMAGES = 70
 _COLUMNS = 7
 _SIDE = 160  # pixels of an image
@@ -60,7 +61,9 @@ def difference_sheet(
     sheet.paste(blocks[0], (0, 0))
     sheet.paste(blocks[1], (0, blocks[0].height))
     buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", optimize=True)
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Software", MARK)
+    sheet.save(buffer, "PNG", optimize=True, pnginfo=about)
     shown = sum(map(len, drawn))
     wanted = sum(len(_some(kind, len(images))) for kind in kinds)
     return Sheet(buffer.getvalue(), shown, len(images) - wanted, wanted - shown)
