@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -144,6 +145,21 @@ def test_an_archive_is_the_folder_packed(exporting: Exporting) -> None:
         f"pets/{name}" for name in FILES | {"model.onnx"}
     }
     assert [path.name for path in exporting.folder.iterdir()] == ["pets.zip"]
+
+
+def test_an_archive_takes_no_place_that_was_taken_meanwhile(
+    exporting: Exporting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, pack = exporting.folder / "pets.zip", shutil.make_archive
+
+    def meanwhile(*words: str) -> str:
+        target.write_text("mine")
+        return pack(*words)
+
+    monkeypatch.setattr(shutil, "make_archive", meanwhile)
+    with pytest.raises(PipelineError, match="is there already"):
+        exporting("safetensors", "pets.zip")
+    assert target.read_text() == "mine"
 
 
 def test_a_rejected_attempt_and_the_baseline_tell_where_they_are_from(

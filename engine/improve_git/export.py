@@ -169,4 +169,5 @@ def _packed(target: Path) -> Iterator[Path]:
         with new_folder(Path(scratch) / target.stem, timeless=False) as folder:
             yield folder
         archive = shutil.make_archive(str(Path(scratch) / "packed"), "zip", scratch, target.stem)
+        check_target(target)  # again: a training may have come between
         Path(archive).rename(target)
