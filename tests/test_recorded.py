@@ -62,12 +62,18 @@ def test_the_trainings_of_one_seed_and_of_several() -> None:
         record_of() | {"seeds": [7, 8]},
         record_of() | {"seeds": ["7"]},
         record_of() | {"score": float("nan")},
+        record_of() | {"score": 1e300},
         record_of() | {"by_seed": [record_of(), record_of(predicted=[9, 9])]},
         {},
     ],
 )
 def test_predictions_that_do_not_fit_count_as_absent(record: dict[str, Any]) -> None:
     assert recorded.trainings(record, "accuracy", 2, 3) is None
+
+
+def test_scores_by_seed_whose_variance_would_be_no_number_count_as_absent() -> None:
+    said = {"Seeds": "1,2,3,4", "Seed-Scores": "1e300,0.5,nan,-inf"}
+    assert recorded.seed_scores(said, None) == {2: 0.5}
 
 
 def test_a_metric_of_confidences_needs_them() -> None:

@@ -11,6 +11,7 @@ METRICS: dict[str, bool] = {
 }
 # Fractions of images or of classes: their differences are told in points.
 IN_POINTS = {"accuracy", "balanced_accuracy", "macro_f1"}
+LARGEST = 1e50  # what is told as larger is damaged or forged; of this much the variance is finite
 # What every figure of val's is, once a search has picked by it.
 OPTIMISTIC = "on val, optimistic: a search kept the best"
 _NAMES = {"macro_f1": "macro-F1", "roc_auc": "ROC-AUC"}

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from improve_git.domain import Attempt, Component, Verdict
+from improve_git.figures import LARGEST
 from improve_git.git import ENGINE, Commit, GitFailed, Repository
 from improve_git.messages import trailers
 
 MAIN = "refs/heads/main"
-BRANCH = re.compile(r"(?:^|/)(improve/(\d{4,})-(data|model|train)-([a-z0-9-]+))$")
+BRANCH = re.compile(r"(?:^|/)(improve/(\d{4,9})-(data|model|train)-([a-z0-9-]+))$")
 TITLES = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced-Accuracy",
@@ -273,12 +274,13 @@ def _looks(said: dict[str, str]) -> int:
 
 def _numbers(text: str | None) -> tuple[float, ...]:
     found = [_number(part) for part in text.split(",")] if text else []
-    fine = [number for number in found if number is not None and math.isfinite(number)]
+    fine = [number for number in found if number is not None]
     return tuple(fine) if len(fine) == len(found) else ()
 
 
 def _number(text: str | None) -> float | None:
     try:
-        return float(text) if text else None
+        found = float(text) if text else math.nan
     except ValueError:
         return None
+    return found if abs(found) <= LARGEST else None

@@ -88,7 +88,7 @@ def evidence(data_set: "DataSet", runs: Sequence[Measurement], part: Part = "val
                 one["score"], one["judgement"]["predicted"], one["judgement"].get("figures")
             )
             for run in runs
-            for one in run.get("by_seed", [run])
+            for one in run.get("by_seed") or [run]
         },
         data_set.labels(part),
     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from improve_git.figures import LARGEST
 from improve_git.significance import Trained
 
 Record = Mapping[str, Any]
@@ -56,7 +57,7 @@ def seed_scores(said: Mapping[str, str], score: float | None) -> dict[int, float
     found: dict[int, float] = {}
     with suppress(ValueError, TypeError):  # other numbers of them, no figure, none at all
         for seed, one in zip(seeds, told, strict=True):
-            if len(seed) < 20 and math.isfinite(float(one)):
+            if len(seed) < 20 and abs(float(one)) <= LARGEST:
                 found[int(seed)] = float(one)
     return found
 
@@ -157,9 +158,4 @@ def _whole(value: Any) -> bool:
 
 
 def _is_figure(value: Any) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) < 2**1000  # an int of any size can stand in JSON
-        and math.isfinite(value)
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST

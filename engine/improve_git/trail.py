@@ -241,7 +241,7 @@ def verdict_trailers(
     """
     title = TITLES[record["metric"]]
     score = record.get("score")
-    looks = len(record.get("looks", []))  # at val: told where the score is over fewer
+    looks = len(record.get("looks") or [])  # at val: told where the score is over fewer
     number, component, branch = attempt or (None, None, None)
     return {
         "Iteration": number,
@@ -252,7 +252,7 @@ def verdict_trailers(
         f"Val-{title}": None if score is None else f"{score:.6g}",
         f"Main-{title}": None if main_score is None else f"{main_score:.6g}",
         "Seeds": ",".join(map(str, record["seeds"])),
-        "Seed-Scores": ",".join(f"{run['score']:.6g}" for run in record.get("by_seed", [])),
+        "Seed-Scores": ",".join(f"{run['score']:.6g}" for run in record.get("by_seed") or []),
         "Confidence": _figure(record.get("confidence"), ".4f"),
         "Looks": looks if looks > len(record["seeds"]) else None,
         "Luck": _figure(record.get("luck"), ".3g"),

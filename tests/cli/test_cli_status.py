@@ -7,7 +7,7 @@ import pytest
 from command_line import Call
 from example_trail import SOURCE, ExampleTrail, measurement, pin_clock
 
-from improve_git.git import Repository
+from improve_git.git import ENGINE, Repository
 from improve_git.history import branch_of
 from improve_git.journal import only_run
 from improve_git.landing import LandingWaits, land
@@ -150,6 +150,20 @@ def test_a_loss_falls(tmp_path: Path, call: Call) -> None:
     example.attempt("model", "wider", "merged", measurement(0.5, metric="log_loss"))
     assert "gain        -0.2500" in call("status", "-C", example.repo.folder).out
     assert json.loads(call("status", "-C", example.repo.folder, "--json").out)["gain"] == -0.25
+
+
+@pytest.mark.parametrize("score", ["nan", "-inf", "1e300"])
+def test_a_baseline_without_a_figure_is_put_up_with(tmp_path: Path, call: Call, score: str) -> None:
+    example = ExampleTrail.found(tmp_path / "pets")
+    tip = example.repo.log("-1")[0]
+    message = tip.message.replace("Val-Accuracy: 0.5", f"Val-Accuracy: {score}")
+    forged = example.repo.commit(tip.tree, tip.parents, message, ENGINE)
+    example.repo.update_ref("refs/heads/main", forged, tip.sha, "test")
+    for slug in ("wider", "deeper"):
+        example.attempt("model", slug, "merged", measurement(0.6))
+    said = call("status", "-C", example.repo.folder)
+    assert (said.code, said.err) == (0, "")
+    assert "\ncourse      " in said.out
 
 
 def test_a_new_metric_begins_anew(example: ExampleTrail, call: Call) -> None:

@@ -1,10 +1,12 @@
 import copy
+import math
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,8 +19,9 @@ from improve_git.pipeline import Pipeline
 from improve_git.trail import write_record
 from improve_git.verification import places, records
 from improve_git.verification.chain import Chain
-from improve_git.verification.findings import Report
-from improve_git.verification.history import verify_history
+from improve_git.verification.findings import Finding, Report
+from improve_git.verification.history import inconsistencies, verify_history
+from improve_git.verification.shape import fault
 from scripted import source
 from worlds import World, make_photos, make_world, ticking_clock
 
@@ -287,6 +290,14 @@ def test_the_newest_attempt_dropped(repo: Repository) -> None:
     assert found(repo) == []  # but a tip known beforehand, of that branch, tells
 
 
+def test_a_number_far_out_is_told_in_a_line(repo: Repository) -> None:
+    repo.update_ref("refs/heads/improve/999999999-model-far", repo.resolve("main") or "",
+                    "0" * 40, "test")  # fmt: skip
+    gaps = [one for one in found(repo) if one[0] == "gap"]
+    assert gaps == [("gap", "0006", "it is nowhere, nor is any up to 999999998: "
+                     "its branch was deleted or its verdict dropped")]  # fmt: skip
+
+
 def test_main_set_back(repo: Repository) -> None:
     verdict = verdict_of(repo, 4)
     repo.git("update-ref", "refs/heads/main", verdict.parents[0])
@@ -440,6 +451,62 @@ def test_no_trailer_can_be_changed(chain: Chain, data: st.DataObject) -> None:
     )
     checks = (places.hands, places.places, records.attached, records.told)
     assert any(list(check(forged)) for check in checks), (key, value)
+
+
+ODD = st.sampled_from(
+    [None, True, 0, -1, 10**400, 0.5, 1e308, math.nan, "", "x", [], [0, 1], [[0, 0.5]], {}]
+)
+
+
+def altered(data: st.DataObject, content: Any) -> Any:
+    """Return a piece of JSON with another value, or none, somewhere inside it."""
+    if not isinstance(content, dict | list) or not content or data.draw(st.integers(0, 2)) == 0:
+        return data.draw(ODD)
+    changed = copy.copy(content)
+    place = data.draw(st.sampled_from(sorted(content) if isinstance(content, dict)
+                                      else range(len(content))))  # fmt: skip
+    if data.draw(st.integers(0, 4)) == 0:
+        del changed[place]
+    else:
+        changed[place] = altered(data, content[place])
+    return changed
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_record_is_put_up_with(chain: Chain, data: st.DataObject) -> None:
+    one = data.draw(st.sampled_from(chain.ruled))
+    assert one.record
+    record = one.record
+    for _ in range(data.draw(st.integers(1, 2))):
+        key = data.draw(st.sampled_from(sorted({*record, "iteration", "main_commit", "by_seed"})))
+        record = record | {key: altered(data, record.get(key))}
+    wrong = fault(record)
+    forged = copy.copy(chain)
+    for name in ("on_main", "attempts", "reachable"):
+        forged.__dict__.pop(name, None)
+    ruled = replace(one, record=None if wrong else record, fault=wrong)
+    forged.ruled = tuple(ruled if other is one else other for other in chain.ruled)
+    found = inconsistencies(forged)
+    assert found if wrong else all(isinstance(what, Finding) for what in found)
+
+
+@pytest.mark.parametrize("changes", [
+    {"metric": []}, {"score": 10**400}, {"main_score": 1e308}, {"main_score": None},
+    {"verdict": "baseline", "component": None}, {"verdict": "baseline", "main_score": None},
+])  # fmt: skip
+def test_a_record_that_nothing_can_be_reckoned_with_is_told(
+    told: Path, changes: dict[str, Any]
+) -> None:
+    record = read_record(Repository(told), read_history(Repository(told)).attempts[3].record)
+    assert record and fault(record) == ""
+    assert fault(record | changes)
+
+
+def test_main_may_score_nothing(told: Path) -> None:
+    """As a kappa does where main is no better than chance."""
+    record = read_record(Repository(told), read_history(Repository(told)).attempts[3].record)
+    assert record and fault(record | {"main_score": 0.0}) == ""
 
 
 def test_history_tells_the_rule_that_decided(told: Path) -> None:

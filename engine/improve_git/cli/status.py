@@ -1,5 +1,6 @@
 """improve-git status: where a pipeline stands, on one screen."""
 
+import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -146,7 +147,8 @@ def _course(found: Overview) -> list[tuple[str, str]]:
     if not found.baseline or len(found.steps) < 2:
         return []
     sign = 1 if METRICS[found.metric] else -1
-    course = [sign * score for score in (found.baseline.score, *(s.main for s in found.steps))]
+    told = (found.baseline.score, *(step.main for step in found.steps))
+    course = [sign * score for score in told if math.isfinite(score)]
     marks = "".join(_MARKS.get(step.verdict, "?") for step in found.steps[-_COURSE:])
     bars = sparkline(course, min(course), max(course), _COURSE)
     return [

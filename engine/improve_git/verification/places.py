@@ -1,6 +1,7 @@
 """What commits and their trees tell by themselves: who ruled, where, on what, in which order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from itertools import pairwise
 
 from improve_git.domain import FILES
 from improve_git.git import ENGINE, Commit
@@ -12,6 +13,8 @@ from improve_git.verification.findings import Finding
 _VERDICTS = (*ON_MAIN, "rejected", "failed")
 # Nothing was trained: the candidate broke the rules, or there was none.
 UNTRAINED = ("invalid", "no-rewrite")
+MOST_MISSING = 50  # iterations in a row that are named one by one
+_DROPPED = "its branch was deleted or its verdict dropped"
 
 
 def objects(chain: Chain) -> Iterator[Finding]:
@@ -143,15 +146,26 @@ def gaps(chain: Chain) -> Iterator[Finding]:
     numbers = {*counted, *(int(match[2]) for match in names if match)}
     lost = _lost(chain)
     highest = max([0, *numbers, *(number for number in lost.values() if number)])
-    for number in sorted({*range(1, highest + 1)} - numbers):
-        noted = [sha[:7] for sha, its in lost.items() if its == number]
-        rest = f"; its record is still attached to {noted[0]}" if noted else ""
-        what = f"it is nowhere: its branch was deleted or its verdict dropped{rest}"
-        yield Finding("gap", f"{number:04d}", what)
+    for first, last in _missing({*numbers, highest + 1}):
+        if last - first >= MOST_MISSING:
+            what = f"it is nowhere, nor is any up to {last:04d}: {_DROPPED}"
+            yield Finding("gap", f"{first:04d}", what)
+            continue
+        for number in range(first, last + 1):
+            noted = [sha[:7] for sha, its in lost.items() if its == number]
+            rest = f"; its record is still attached to {noted[0]}" if noted else ""
+            yield Finding("gap", f"{number:04d}", f"it is nowhere: {_DROPPED}{rest}")
     for sha, its in lost.items():
         if its is None or its in numbers:
             what = f"a record is attached to {sha[:7]}, which no branch holds any more"
             yield Finding("gap", "main" if its is None else f"{its:04d}", what)
+
+
+def _missing(numbers: Set[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last of each row of numbers from 1 on that are not there."""
+    for before, number in pairwise(sorted({0, *numbers})):
+        if number > before + 1:
+            yield before + 1, number - 1
 
 
 def _lost(chain: Chain) -> dict[str, int | None]:

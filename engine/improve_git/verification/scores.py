@@ -79,8 +79,9 @@ def _misscored_run(metric: str, run: Measurement, data_set: "DataSet") -> Iterat
     if not _alike(judged.get("value"), run["score"]) or judged.get("metric") != metric:
         yield f"what seed {seed} was judged by is not its score"
     told = judged.get("metrics")
+    figures = told if isinstance(told, dict) else {}
     wrong = [name for name in _BY_CLASS
-             if not _alike((told or {}).get(name), counted.metrics[name])]  # fmt: skip
+             if not _alike(figures.get(name), counted.metrics[name])]  # fmt: skip
     if wrong:
         yield f"seed {seed}: {wrong[0]} is not what its predictions come to"
     if judged.get("confusion") != counted.confusion:

@@ -1,10 +1,9 @@
 """Whether a record has the form that the engine writes: then it is safe to reckon with."""
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from improve_git.figures import METRICS
+from improve_git.figures import LARGEST, METRICS
 from improve_git.measurement import FORMAT
 
 _Check = Callable[[Any], bool]
@@ -24,7 +23,8 @@ def fault(record: Mapping[str, Any]) -> str:
         return f"its {odd[0]!r} is not of the engine's form"
     if record["score"] is not None and not record.get("judgement"):
         return "it has a score without predictions"
-    if record["verdict"] not in _MAINS and not all(record.get(key) for key in _OF_ATTEMPTS):
+    lacking = [key for key in _OF_ATTEMPTS if record.get(key) in (None, "")]
+    if lacking and (record["verdict"] not in _MAINS or len(lacking) < len(_OF_ATTEMPTS)):
         return "it does not say which attempt it is of"
     return ""
 
@@ -39,7 +39,7 @@ def _whole(value: Any) -> bool:
 
 def _number(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+    return number and abs(value) <= LARGEST
 
 
 def _or_none(fits: _Check) -> _Check:
@@ -91,7 +91,7 @@ _OF_ATTEMPTS = ("iteration", "component", "move", "main_commit", "main_score", "
 _REQUIRED: dict[str, _Check] = {
     "key": _is(str),
     "status": _is(str),
-    "metric": lambda value: value in METRICS,
+    "metric": lambda value: isinstance(value, str) and value in METRICS,
     "score": _or_none(_number),
     "seeds": lambda value: bool(value) and _list_of(_whole)(value),
     "settings": _is(dict),
