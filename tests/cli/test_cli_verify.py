@@ -123,6 +123,34 @@ def test_settings_by_word_have_to_be_given_again(world: World, call: Call) -> No
     assert "budget.train_seconds=60" in said.err
 
 
+def test_foreign_settings_do_not_steer_the_terminal(world: World, call: Call) -> None:
+    def forge(record: dict) -> dict:
+        return record | {"settings": record["settings"] | {"x": "\x1b]0;owned\x07"}}
+
+    rewrite(world.pipeline.repo, edited(1, record=forge), consistent=True)
+    said = call("verify", "1", "-C", world.pipeline.repo.folder)
+    assert said.code == 1 and "x= ]0;owned" in said.err
+    assert "\x1b" not in said.out + said.err
+
+
+@pytest.mark.parametrize("changes", [
+    {"seeds": [0, 1]},
+    {"judgement": {"predicted": [0, 1]}},
+])  # fmt: skip
+def test_a_record_that_does_not_fit_is_told_before_anything_is_trained(
+    world: World, call: Call, changes: dict
+) -> None:
+    def forge(record: dict) -> dict:
+        judged = record["judgement"] | changes.get("judgement", {})
+        return record | changes | {"judgement": judged}
+
+    rewrite(world.pipeline.repo, edited(1, record=forge), consistent=True)
+    trained = len(world.sandbox.trained)
+    said = call("verify", "1", "-C", world.pipeline.repo.folder)
+    assert said.code == 1 and "error: the record of 0001 cannot be used: " in said.err
+    assert len(world.sandbox.trained) == trained
+
+
 def test_what_has_no_score_is_not_trained(world: World, call: Call) -> None:
     said = call("verify", "2", "-C", world.pipeline.repo.folder)
     assert said.code == 1

@@ -26,11 +26,12 @@ from improve_git.domain import Attempt
 from improve_git.errors import PipelineError
 from improve_git.history import FETCH_NOTES, History, Scored
 from improve_git.measurement import Measurement, combine, evidence
+from improve_git.messages import one_line
 from improve_git.pipeline import Pipeline, Snapshot
 from improve_git.revision import Revision
 from improve_git.significance import Pair, churn, flip_error, seed_noise
 from improve_git.trial import Bench
-from improve_git.verification.scores import runs_of
+from improve_git.verification.scores import misscored, runs_of
 from improve_git.verification.shape import fault
 from improve_git.words import failure
 
@@ -96,9 +97,12 @@ def check_trainable(pipeline: Pipeline, its: Revision) -> Snapshot:
     used, now = record["settings"], scored(snapshot.settings)
     others = [key for key in sorted({*used, *now} - {"seed"}) if used.get(key) != now.get(key)]
     if others:
-        told = " ".join(f"{key}={used.get(key)}" for key in others)
+        told = one_line(" ".join(f"{key}={used.get(key)}" for key in others), 1000)
         raise PipelineError(f"{name} was measured under other settings than those in force",
                             f"give them as words: {told}")  # fmt: skip
+    if wrong := next(misscored(record, snapshot.data_set), ""):
+        raise PipelineError(f"the record of {name} cannot be used: {wrong}",
+                            "improve-git verify --history says more")  # fmt: skip
     return snapshot
 
 
