@@ -1,5 +1,6 @@
 """Handing trained weights on: a folder in Hugging Face's layout that needs no improve-git."""
 
+import glob
 import math
 import os
 import re
@@ -13,7 +14,7 @@ from typing import Any
 from improve_git import model_card
 from improve_git.errors import PipelineError, SandboxError
 from improve_git.figures import score_text
-from improve_git.files import new_folder, partial_prefix
+from improve_git.files import abandoned, new_folder, partial_prefix
 from improve_git.history import History
 from improve_git.model_card import WEIGHTS, Check, Origin
 from improve_git.openings import read_openings
@@ -164,6 +165,8 @@ def _packed(target: Path) -> Iterator[Path]:
         with new_folder(target, timeless=False) as folder:
             yield folder
         return
+    for left in abandoned(target.absolute().parent, f".{glob.escape(target.name)}.partial-*"):
+        shutil.rmtree(left, ignore_errors=True)
     prefix = partial_prefix(target.name)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=target.absolute().parent) as scratch:
         with new_folder(Path(scratch) / target.stem, timeless=False) as folder:
