@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from improve_git.domain import FILES
 from improve_git.errors import PipelineError, SettingsError
+from improve_git.files import clear_abandoned, partial_prefix
 from improve_git.git import GitFailed, Repository, require_git, top_level
 from improve_git.history import MAIN
 from improve_git.journal import Journal
@@ -117,17 +118,15 @@ class Pipeline:
 
         Packs are shared. The caller holds the pipeline's lock.
         """
-        import shutil
+        import tempfile
 
-        results = self.state / "aside"
-        shutil.rmtree(results, ignore_errors=True)  # what a kill left
-        results.mkdir(parents=True)
-        other = copy.copy(self)
-        other.results, other.journal = results, Journal(results / "journal")
-        try:
+        clear_abandoned(self.state)  # what a kill left of an earlier one; a run does the same
+        prefix = partial_prefix("aside")
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=self.state) as results:
+            other = copy.copy(self)
+            other.results = Path(results)
+            other.journal = Journal(other.results / "journal")
             yield other
-        finally:
-            shutil.rmtree(results, ignore_errors=True)
 
     @cached_property
     def label(self) -> str:

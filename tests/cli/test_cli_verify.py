@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,15 @@ def test_a_score_comes_out_exactly_and_nothing_of_a_run_is_touched(
     )
     assert kept() == before
     assert world.pipeline.repo.git("for-each-ref") == refs
+
+
+def test_what_a_kill_leaves_is_cleared_by_the_next_run(world: World) -> None:
+    with world.pipeline.aside() as aside:
+        assert aside.results.parent == world.pipeline.state
+        gone = aside.results.name.replace(f"-{os.getpid()}-", "-999999999-")
+        (world.pipeline.state / gone / "weights").mkdir(parents=True)
+    world.run("budget.iterations=2")
+    assert not [path for path in world.pipeline.state.iterdir() if "aside" in path.name]
 
 
 def test_a_consistent_rewriting_does_not_come_out(world: World, call: Call) -> None:
