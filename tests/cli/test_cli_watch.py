@@ -15,8 +15,9 @@ import pytest
 from command_line import Call
 from example_trail import ExampleTrail
 
+from improve_git.cli.under_way import now_rows
 from improve_git.journal import only_run
-from improve_git.live import Feed
+from improve_git.live import Feed, Live
 
 
 def test_when_nobody_runs_the_newest_state_is_shown(example: ExampleTrail, call: Call) -> None:
@@ -137,3 +138,13 @@ def until(screen: int, text: str) -> str:
         elif not text:
             break
     return seen.decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize(("epoch", "epochs", "told"), [
+    (5e-324, 5e-324, "epoch 0 of 0, 10 seconds"),
+    (2.0, 1e308, "epoch 2, 10 seconds"),
+    (-1e308, 4.0, "epoch 1 of 4, 10 seconds, 30 seconds left"),
+])  # fmt: skip
+def test_odd_counts_of_epochs_are_put_up_with(epoch: float, epochs: float, told: str) -> None:
+    live = Live(title="train it", curve=({"epoch": epoch, "epochs": epochs},))
+    assert now_rows(live, 10.0)[1] == ("progress", told)

@@ -6,6 +6,7 @@ from improve_git.cli.screen import clean, sparkline
 from improve_git.figures import duration
 from improve_git.live import Live
 
+_MOST_EPOCHS = 1e6  # what is told as more is no count
 _SHORT = (("loss", "loss"), ("tune_accuracy", "tune"))
 
 
@@ -38,12 +39,13 @@ def _epoch(live: Live, now: float) -> str:
     told = [f"epoch {done:.0f} of {planned:.0f}" if planned else f"epoch {done:.0f}"]
     told += [f"{short} {last[key]:.3f}" for key, short in _SHORT if key in last]
     told.append(duration(elapsed))
-    if planned >= done > 0:
+    if planned >= done >= 1:
         told.append(f"{duration(elapsed / done * (planned - done))} left")
     return ", ".join(told)
 
 
 def _planned(live: Live, curve: Sequence[dict[str, float]]) -> tuple[float, float]:
     """Return how many epochs are done and planned; 0: unknown. A candidate tells them."""
-    last = curve[-1]
-    return last.get("epoch", float(len(curve))), last.get("epochs", float(live.epochs or 0))
+    last, counted = curve[-1], float(len(curve))
+    done, planned = last.get("epoch", counted), last.get("epochs", float(live.epochs or 0))
+    return done if abs(done) < _MOST_EPOCHS else counted, planned if planned < _MOST_EPOCHS else 0.0
