@@ -80,7 +80,7 @@ def test_a_consistent_rewriting_does_not_come_out(world: World, call: Call) -> N
             edited(1, record=forge),
             edited(1, message=reworded("Val-Accuracy", "0.95")),
             edited(1, message=reworded("Reason", "accuracy 0.9500 over 0.6000 (+35.00 points)")),
-            edited(1, message=lambda text: text.replace("0.8000 (", "0.9500 (")),
+            edited(1, message=lambda text: text.replace("0.8000 (+20.00", "0.9500 (+35.00")),
         ):
             draft = change(draft) or draft
         return draft

@@ -3,7 +3,7 @@ import math
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forging import Draft, clone, edited, reworded, rewrite, said, verdict_of
+from forging import Draft, Edit, clone, edited, reworded, rewrite, said, verdict_of
+from improve_git.errors import PipelineError
 from improve_git.git import ENGINE, Person, Repository
 from improve_git.history import read_history, read_record
+from improve_git.messages import compose
 from improve_git.pipeline import Pipeline
 from improve_git.trail import write_record
 from improve_git.verification import places, records
@@ -420,6 +422,139 @@ def test_a_consistent_rewriting_is_caught_by_a_known_tip_alone(repo: Repository)
     assert found(repo) == []
     what = f"main does not hold {known[:10]}, nor does any branch"
     assert found(repo, against=known) == [("tip", "main", what)]
+
+
+def changing(number: int, change: Callable[[dict], dict]) -> Edit:
+    """Return the edit of an iteration's record."""
+    return edited(number, record=change)
+
+
+@pytest.mark.parametrize("key", ["by_seed", "looks"])
+def test_a_list_that_is_none(repo: Repository, key: str) -> None:
+    rewrite(repo, changing(4, lambda its: its | {key: None}), consistent=True)
+    assert told_of(found(repo), "record", "0004", f"its '{key}' is not of the engine's form")
+
+
+def test_a_judgement_beside_those_of_the_seeds(confirmed: Path, tmp_path: Path) -> None:
+    shutil.copytree(confirmed, tmp_path / "pipeline")
+    repo = Repository(tmp_path / "pipeline")
+
+    def better(record: dict) -> dict:
+        return record | {"judgement": record["judgement"] | {"value": 1.0}}
+
+    rewrite(repo, changing(4, better), consistent=True)
+    assert told_of(found(repo), "score", "0004", "its judgement is not that of its first seed")
+
+
+def test_main_told_over_its_worst_seed(confirmed: Path, tmp_path: Path) -> None:
+    shutil.copytree(confirmed, tmp_path / "pipeline")
+    repo = Repository(tmp_path / "pipeline")
+    rewrite(repo, changing(4, lambda its: its | {"main_seeds": [2]}), consistent=True)
+    what = r"main is told over the seeds \[2\]; the gate says \[0, 1, 2\]"
+    assert told_of(found(repo), "decision", "0004", what)
+
+
+def test_a_confidence_taken_away(confirmed: Path, tmp_path: Path) -> None:
+    shutil.copytree(confirmed, tmp_path / "pipeline")
+    repo = Repository(tmp_path / "pipeline")
+
+    def edit(draft: Draft) -> Draft:
+        draft = changing(4, lambda its: its | {"confidence": None})(draft)  # type: ignore[assignment]
+        drop = edited(4, message=lambda text: re.sub("Confidence: .*\n", "", text))
+        return drop(draft)  # type: ignore[return-value]
+
+    rewrite(repo, edit, consistent=True)
+    assert told_of(found(repo), "decision", "0004", "its confidence is told as None")
+
+
+def test_a_loosened_rule_is_told(confirmed: Path, tmp_path: Path) -> None:
+    shutil.copytree(confirmed, tmp_path / "pipeline")
+    repo = Repository(tmp_path / "pipeline")
+
+    def looser(record: dict) -> dict:
+        return record | {"rule": record["rule"] | {"confidence": 0.1}}
+
+    rewrite(repo, changing(4, looser), consistent=True)
+    assert verify(repo).remarks == ["0004 was decided by another rule than that of improve.yaml"]
+
+
+def test_a_rejection_told_as_a_failure(repo: Repository) -> None:
+    def edit(draft: Draft) -> Draft:
+        draft = changing(2, lambda its: its | {"verdict": "failed"})(draft)  # type: ignore[assignment]
+        return edited(2, message=reworded("Verdict", "failed"))(draft)  # type: ignore[return-value]
+
+    rewrite(repo, edit, consistent=True)
+    assert told_of(found(repo), "decision", "0002", r"it failed with a score of 0\.7$")
+
+
+def test_a_rejection_of_another_main(repo: Repository) -> None:
+    """It is told as judged on a later main than the one that it was trained on."""
+    later, score = verdict_of(repo, 4), 0.9
+    # The rejected one of the train component, moved behind the merge of the data component.
+    verdict = verdict_of(repo, 2)
+    record = read_record(repo, said(verdict)["Record"])
+    assert record
+    moved = record | {"main_commit": later.sha, "main_score": score}
+    blob = write_record(repo, moved)
+    message = reworded("Main-Accuracy", "0.9")(verdict.message)
+    message = message.replace(said(verdict)["Record"], blob)
+    commit = repo.commit(verdict.tree, verdict.parents, message, ENGINE)
+    repo.git("update-ref", "refs/heads/improve/0002-train-worse", commit)
+    what = "data.py of its candidate is not that of main"
+    assert told_of(found(repo), "component", "0002", what)
+
+
+def test_an_edited_gain_in_a_subject(repo: Repository) -> None:
+    rewrite(
+        repo, edited(4, message=lambda text: text.replace("(+5.00 points)\n", "(+9 points)\n", 1))
+    )
+    assert told_of(found(repo), "trailers", "0004", r"does not say \(\+5\.00 points\)")
+
+
+def test_a_verdict_taken_from_its_branch_is_told(repo: Repository) -> None:
+    verdict = verdict_of(repo, 2)
+    repo.git("update-ref", "refs/heads/improve/0002-train-worse", verdict.parents[0])
+    assert told_of(found(repo), "gap", "0002", "a record is attached to")
+    repo.git("notes", "--ref", "refs/notes/improve", "remove", verdict.sha)
+    told = "0002 has a branch and no verdict, and later ones have theirs"
+    assert told in verify(repo).remarks
+
+
+def test_a_number_out_of_all_bounds_costs_nothing(repo: Repository) -> None:
+    repo.git("update-ref", "refs/heads/improve/999999999-data-far", "main")
+    repo.git("update-ref", f"refs/heads/improve/{'9' * 200}-data-farther", "main")
+    assert [one[:2] for one in found(repo)] == [("gap", "0006")]
+
+
+def test_other_peoples_verdicts_are_none_of_ours(repo: Repository) -> None:
+    subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "Look\n\nVerdict: fine"],
+                   cwd=repo.folder, check=True)  # fmt: skip
+    assert found(repo) == []
+
+
+def test_a_clone_that_fetched_and_did_not_merge(told: Path, tmp_path: Path) -> None:
+    cloned = clone(Repository(told), tmp_path / "clone")
+    before = verdict_of(cloned, 4).parents[0]
+    cloned.git("update-ref", "refs/heads/main", before)
+    with pytest.raises(PipelineError, match="main here is behind origin/main") as error:
+        verify(cloned)
+    assert error.value.fix == "git switch main && git merge --ff-only origin/main"
+
+
+def test_an_opening_dropped_and_one_hidden_by_a_branch(repo: Repository) -> None:
+    """The account says first opening 1, then 3; a branch holds it too."""
+    blob, main = write_record(repo, {}), repo.resolve("main") or ""
+    tree = repo.write_tree(None, {"record.json": repo.read_blob(blob)})
+    tip = main
+    for number in (1, 3):
+        labels = {"Opening": number, "Tip": main, "Record": blob}
+        message = compose("Evaluate", "", labels)
+        tip = repo.commit(tree, [tip], message, ENGINE)
+    repo.git("update-ref", "refs/improve/openings", tip)
+    what = "it is called opening 3, and stands in place 2"
+    assert found(repo) == [("sealed", "openings", what)]
+    repo.git("update-ref", "refs/heads/hides", tip)
+    assert found(repo) == [("sealed", "openings", what)]
 
 
 @pytest.fixture(scope="module", params=["told", "confirmed"])

@@ -1,16 +1,17 @@
 """The trail as a verification reads it: once, whole, and believing none of it."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from improve_git.domain import FILES, Component
-from improve_git.errors import DataError, SettingsError
-from improve_git.git import ENGINE, Commit
+from improve_git.errors import DataError, PipelineError, SettingsError
+from improve_git.git import ENGINE, Commit, Repository
 from improve_git.history import BRANCH, ON_MAIN, read_history, read_record
-from improve_git.messages import trailers
+from improve_git.messages import one_line, trailers
 from improve_git.pipeline import Pipeline, content_key
 from improve_git.schema import Settings
 from improve_git.verification.shape import fault
@@ -73,6 +74,7 @@ class Chain:
         self.repo = pipeline.repo
         self.history = read_history(self.repo)
         self.tip = pipeline.main()
+        _check_newest(self.repo, self.tip)
         found = self.repo.log("--topo-order", "--branches", "--remotes")
         self.commits = {commit.sha: commit for commit in found}
         self.committers = self.repo.committers("--branches", "--remotes")
@@ -199,6 +201,22 @@ class Chain:
             return Ruled(commit, said, None, "it is no JSON object" if damaged else "")
         wrong = fault(record)
         return Ruled(commit, said, None if wrong else record, wrong)
+
+
+def _check_newest(repo: Repository, tip: str) -> None:
+    """Refuse to take for dropped what was fetched and not merged.
+
+    Raises:
+        PipelineError: a remote's main goes on from main.
+    """
+    for ref, sha in repo.branches().items():
+        theirs = ref.startswith("refs/remotes/") and ref.endswith("/main")
+        if theirs and sha != tip and repo.is_ancestor(tip, sha):
+            name = one_line(ref.removeprefix("refs/remotes/"), 60)
+            raise PipelineError(
+                f"main here is behind {name}, whose attempts were fetched too",
+                f"git switch main && git merge --ff-only {shlex.quote(name)}",
+            )
 
 
 def _is_verdict(commit: Commit) -> bool:

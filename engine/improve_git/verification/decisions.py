@@ -7,6 +7,7 @@ from dataclasses import replace
 from improve_git.figures import METRICS, gain_text
 from improve_git.gate import Rule, decide
 from improve_git.measurement import evidence
+from improve_git.messages import one_line
 from improve_git.significance import Trained
 from improve_git.verification.chain import Chain, Record, Ruled
 from improve_git.verification.findings import Finding
@@ -56,7 +57,11 @@ def _unfair(chain: Chain, one: Ruled, record: Record, main: Record) -> Iterator[
     if record["score"] is None:
         if one.verdict == "merged":
             yield "it was merged without a score"
+        elif one.verdict == "rejected" and record["status"] != "invalid":
+            yield f"it was rejected without a score: {one_line(record['status'], 20)}"
         return
+    if one.verdict == "failed":
+        yield f"it failed with a score of {record['score']:.6g}"
     better = record["score"] - record["main_score"]
     if one.verdict == "merged" and (better if METRICS[record["metric"]] else -better) <= 0:
         yield f"it was merged with {gain_text(record['metric'], better)}"
@@ -84,9 +89,17 @@ def _undecided(chain: Chain, one: Ruled, record: Record, main: Record) -> Iterat
     wanted = "merge" if one.verdict == "merged" else "reject"
     if decision.kind != wanted:
         yield f"the gate says {decision.kind}: {decision.reason}"
+        return
+    if [*decision.seeds] != record["seeds"]:
+        yield f"it is told over the seeds {record['seeds']}; the gate says {[*decision.seeds]}"
+    against = record.get("main_seeds")
+    if against is not None and [*decision.main_seeds] != against:
+        yield f"main is told over the seeds {against}; the gate says {[*decision.main_seeds]}"
     said, again = record.get("confidence"), decision.confidence
-    if said is not None and not math.isclose(said, again or 0, rel_tol=_CLOSE, abs_tol=_CLOSE):
-        yield f"its confidence is told as {said:.6g}; the gate says {again}"
+    if (said is None) != (again is None) or (
+        said is not None and not math.isclose(said, again or 0, rel_tol=_CLOSE, abs_tol=_CLOSE)
+    ):
+        yield f"its confidence is told as {said}; the gate says {again}"
 
 
 def rule_of(chain: Chain, one: Ruled) -> Rule:

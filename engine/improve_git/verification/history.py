@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from improve_git.errors import DataError
+from improve_git.gate import Rule
 from improve_git.history import FETCH_NOTES
 from improve_git.pipeline import Pipeline
+from improve_git.schema import Settings
 from improve_git.verification import decisions, opened, places, records, scores
 from improve_git.verification.chain import Chain
 from improve_git.verification.findings import Finding, Report, Unchecked
@@ -87,6 +89,15 @@ def _images(chain: Chain, report: Report, progress: "Progress | None") -> None:
         report.remarks.append(told)
 
 
+def _is_other(rule: Rule, settings: Settings) -> bool:
+    """Say whether a rule asks for something else than the settings do."""
+    accept = settings.accept
+    committed = Rule(accept.name, settings.seed, accept.seeds, accept.confidence)
+    if rule.name == committed.name == "improves":
+        return rule.seed != committed.seed
+    return rule != committed
+
+
 def _remarks(chain: Chain) -> Iterator[str]:
     """Yield what is allowed, and what whoever reads the scores should know."""
     from improve_git.settings import scored
@@ -99,7 +110,9 @@ def _remarks(chain: Chain) -> Iterator[str]:
         keys = {*committed, *used} - {"seed"}
         if names := ", ".join(sorted(k for k in keys if committed.get(k) != used.get(k))):
             yield f"{one.name} was measured under a {names} that improve.yaml does not have"
-        if one.record.get("rule") and one.record["rule"]["name"] != settings.accept.name:
+        if one.number is not None and _is_other(decisions.rule_of(chain, one), settings):
             yield f"{one.name} was decided by another rule than that of improve.yaml"
+    for number in places.unfinished(chain):
+        yield f"{number:04d} has a branch and no verdict, and later ones have theirs"
     if chain.on_main and places.is_unscored(chain, chain.commits[chain.tip]):
         yield f"main holds files since {chain.tip[:7]} that no verdict is about"

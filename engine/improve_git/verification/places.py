@@ -31,8 +31,8 @@ def objects(chain: Chain) -> Iterator[Finding]:
 def hands(chain: Chain) -> Iterator[Finding]:
     """Find verdicts by another author or committer than the engine."""
     for commit in chain.commits.values():
-        if "Verdict" not in trailers(commit.message):
-            continue
+        if trailers(commit.message).get("Verdict") not in _VERDICTS:
+            continue  # a project's own commits may speak of other verdicts
         for role, person in (
             ("author", commit.author),
             ("committer", chain.committers[commit.sha]),
@@ -69,6 +69,8 @@ def _misplaced(chain: Chain, one: Ruled) -> Iterator[str]:
     if one.verdict == "baseline" and chain.on_main and one != chain.on_main[0]:
         yield "it is not main's first verdict"
     if one.verdict in ("baseline", "measured"):
+        if "Branch" in one.said:
+            yield f"it names a branch of an attempt: {one_line(one.said['Branch'], 60)}"
         return
     if one.attempt is None:
         yield "it names no branch of an attempt"
@@ -89,6 +91,11 @@ def components(chain: Chain) -> Iterator[Finding]:
             if names != [file]:
                 what = f"its candidate changes {', '.join(names) or 'nothing'}, not {file} alone"
                 yield Finding("component", one.name, what, one.commit.sha)
+            elif one.main in chain.commits:
+                others = {*changed(chain.files(one.main), chain.files(one.candidate))} - {file}
+                if others:
+                    what = f"{', '.join(sorted(others))} of its candidate is not that of main"
+                    yield Finding("component", one.name, what, one.commit.sha)
         if one.verdict == "merged" and len(one.commit.parents) == 2:
             main, tip = (chain.entries(parent) for parent in one.commit.parents)
             mode = main.get(file, "100644 blob").split()[0]
@@ -142,8 +149,7 @@ def gaps(chain: Chain) -> Iterator[Finding]:
         for one in same[1:]:
             what = f"a second verdict beside {same[0].commit.sha[:7]}"
             yield Finding("gap", one.name, what, one.commit.sha)
-    names = [BRANCH.search(ref) for ref in chain.repo.branches()]
-    numbers = {*counted, *(int(match[2]) for match in names if match)}
+    numbers = {*counted, *_branched(chain)}
     lost = _lost(chain)
     highest = max([0, *numbers, *(number for number in lost.values() if number)])
     for first, last in _missing({*numbers, highest + 1}):
@@ -166,6 +172,18 @@ def _missing(numbers: Set[int]) -> Iterator[tuple[int, int]]:
     for before, number in pairwise(sorted({0, *numbers})):
         if number > before + 1:
             yield before + 1, number - 1
+
+
+def unfinished(chain: Chain) -> list[int]:
+    """Return the numbers that have a branch and no verdict, below the newest that has one."""
+    decided = {one.number or 0 for one in chain.attempts}
+    newest = max(decided, default=0)
+    return sorted(number for number in _branched(chain) - decided if number < newest)
+
+
+def _branched(chain: Chain) -> set[int]:
+    names = [BRANCH.search(ref) for ref in chain.repo.branches()]
+    return {int(match[2]) for match in names if match}
 
 
 def _lost(chain: Chain) -> dict[str, int | None]:

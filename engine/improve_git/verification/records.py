@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from improve_git import trail
-from improve_git.figures import score_text
+from improve_git.figures import gain_text, score_text
 from improve_git.messages import compose, one_line, trailers
 from improve_git.verification.chain import Chain, Record, Ruled
 from improve_git.verification.findings import Finding
@@ -48,11 +48,21 @@ def _mistold(chain: Chain, one: Ruled, record: Record) -> Iterator[str]:
     block = one.commit.message.strip().rsplit("\n\n", 1)[-1].splitlines()
     if len(block) != len(one.said):
         yield "a trailer stands twice"
-    score, subject = record["score"], one.commit.subject
-    if score is not None and not subject.endswith("…"):
-        figure = score_text(record["metric"], score)
-        if figure not in subject:
-            yield f"its subject does not say {figure}: {one_line(subject, 100)}"
+    for piece in _subject(one, record):
+        if piece not in one.commit.subject and not one.commit.subject.endswith("…"):
+            yield f"its subject does not say {piece}: {one_line(one.commit.subject, 100)}"
+
+
+def _subject(one: Ruled, record: Record) -> Iterator[str]:
+    """Yield what the subject of a verdict has to say: which attempt, its score, its gain."""
+    if one.attempt:
+        verb = {"merged": "Merge", "failed": "Fail"}.get(one.verdict, "Reject")
+        number, component, slug = one.attempt
+        yield f"{verb} {number:04d} {component}: {slug}"
+    if record["score"] is not None:
+        yield score_text(record["metric"], record["score"])
+        if one.attempt:
+            yield f"({gain_text(record['metric'], record['score'] - record['main_score'])})"
 
 
 def expected_trailers(chain: Chain, one: Ruled, record: Record) -> dict[str, str]:

@@ -51,6 +51,10 @@ def misscored(record: Measurement, data_set: "DataSet") -> Iterator[str]:
     seeds = [run["seeds"][0] for run in runs]
     if seeds != record["seeds"]:
         yield f"its seeds are {record['seeds']}; it has scores of {seeds}"
+    if len({*seeds}) < len(seeds):
+        yield f"it has several scores of one seed: {seeds}"
+    if record["judgement"] != runs[0]["judgement"]:
+        yield "its judgement is not that of its first seed"
     by_seed = dict(map(tuple, record.get("looks") or []))
     for seed, run in zip(seeds, runs, strict=True):
         if by_seed and not _same(by_seed.get(seed, math.nan), run["score"]):

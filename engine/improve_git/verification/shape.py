@@ -19,12 +19,21 @@ def fault(record: Mapping[str, Any]) -> str:
     odd = [key for key, fits in _REQUIRED.items() if not fits(record[key])]
     odd += [key for key, fits in _OPTIONAL.items()
             if record.get(key) is not None and not fits(record[key])]  # fmt: skip
+    odd += [key for key in _LISTS if key in record and record[key] is None]
     if odd:
         return f"its {odd[0]!r} is not of the engine's form"
+    return _contradiction(record)
+
+
+def _contradiction(record: Mapping[str, Any]) -> str:
     if record["score"] is not None and not record.get("judgement"):
         return "it has a score without predictions"
-    lacking = [key for key in _OF_ATTEMPTS if record.get(key) in (None, "")]
-    if lacking and (record["verdict"] not in _MAINS or len(lacking) < len(_OF_ATTEMPTS)):
+    if (record["score"] is None) == (record["status"] == "ok"):
+        return "its status and its score contradict each other"
+    told = [record.get(key) not in (None, "") for key in _OF_ATTEMPTS]
+    if record["verdict"] in _MAINS and any(told):
+        return "it is of main, and says that it is of an attempt"
+    if record["verdict"] not in _MAINS and not all(told):
         return "it does not say which attempt it is of"
     return ""
 
@@ -87,6 +96,7 @@ def _rule(value: Any) -> bool:
 
 
 _MAINS = ("baseline", "measured")
+_LISTS = ("by_seed", "looks")  # left out where there are none
 _OF_ATTEMPTS = ("iteration", "component", "move", "main_commit", "main_score", "verdict_reason")
 _REQUIRED: dict[str, _Check] = {
     "key": _is(str),
