@@ -454,6 +454,29 @@ def test_main_told_over_its_worst_seed(confirmed: Path, tmp_path: Path) -> None:
     assert told_of(found(repo), "decision", "0004", what)
 
 
+def test_main_measured_on_seeds_that_were_picked(confirmed: Path, tmp_path: Path) -> None:
+    shutil.copytree(confirmed, tmp_path / "pipeline")
+    repo = Repository(tmp_path / "pipeline")
+
+    def edit(draft: Draft) -> Draft:
+        if said(draft.old).get("Verdict") != "measured" or not draft.record:
+            return draft
+        *runs, last = draft.record["by_seed"]
+        record = draft.record | {"by_seed": [*runs, last | {"seeds": [7]}], "seeds": [0, 1, 7]}
+        return replace(draft, record=record, message=reworded("Seeds", "0,1,7")(draft.message))
+
+    rewrite(repo, edit, consistent=True)
+    assert told_of(found(repo), "record", "main", "its seeds do not run on from the first")
+
+
+def test_settings_too_deep_to_be_written_have_no_key(told: Path) -> None:
+    chain = Chain(Pipeline.open(told))
+    nested: dict = {}
+    for _ in range(5000):
+        nested = {"a": nested}
+    assert chain.key({}, {"settings": nested, "image": ""}, chain.tip) is None
+
+
 def test_a_confidence_taken_away(confirmed: Path, tmp_path: Path) -> None:
     shutil.copytree(confirmed, tmp_path / "pipeline")
     repo = Repository(tmp_path / "pipeline")

@@ -182,7 +182,10 @@ class Chain:
         data_set = self.data_set(main)
         if data_set is None:
             return None
-        return content_key(files, record["settings"], data_set, record["image"])
+        try:
+            return content_key(files, record["settings"], data_set, record["image"])
+        except RecursionError:  # settings that no engine writes
+            return None
 
     def _text(self, entry: str) -> str:
         blob = entry.split()[2]

@@ -105,6 +105,12 @@ def contents(chain: Chain) -> Iterator[Finding]:
         if one.record["settings"].get("seed") != one.record["seeds"][0]:
             what = "its settings have another seed than its first"
             yield Finding("record", one.name, what, one.commit.sha)
+        first, count = one.record["seeds"][0], len(one.record["seeds"])
+        if one.number is None and one.record["seeds"] != [
+            (first + n) % 2**32 for n in range(count)
+        ]:
+            what = f"its seeds do not run on from the first: {one.record['seeds']}"
+            yield Finding("record", one.name, what, one.commit.sha)
         files = [chain.files(one.candidate)]
         if one.record["status"] in UNTRAINED:  # told of main where there is no candidate
             files.append(chain.files(main))
