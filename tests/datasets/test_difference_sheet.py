@@ -6,7 +6,13 @@ from picture_files import class_folders, read
 from PIL import Image
 
 from improve_git.datasets.dataset import Entry
-from improve_git.datasets.difference_sheet import MOST_IMAGES, Answered, Sheet, difference_sheet
+from improve_git.datasets.difference_sheet import (
+    MARK,
+    MOST_IMAGES,
+    Answered,
+    Sheet,
+    difference_sheet,
+)
 
 HOSTILE = ["", "a\nb\x1b[31m\u202e", "\ud800\udcff", "猫" * 300, "x" * 5000, "\u0301" * 50, "🐈‍⬛"]
 
@@ -29,7 +35,7 @@ def draw(found: list[Answered], root, classes=("a", "b"), names=("one", "other")
 
 def pixels(sheet: Sheet):
     image = Image.open(io.BytesIO(sheet.png))
-    assert (image.format, image.mode, image.info) == ("PNG", "RGB", {})
+    assert (image.format, image.mode, image.info) == ("PNG", "RGB", {"Software": MARK})
     return np.asarray(image)
 
 
