@@ -4,7 +4,8 @@
 
 Writes a trail of so many iterations by `git fast-import`: about 4 commits and a branch each, with
 messages, trailers, records, notes and a journal as a run writes them. Then every command runs as a
-process of its own, to a pipe, in turn, so that a drifting machine hits all alike; told are medians.
+process of its own, to a pipe, in turn, so that a drifting machine hits all alike; told are medians,
+without a first round, in which Python writes down its byte code.
 "Plain" is what a person would type to read the story: `git log --branches`.
 
 Twice: with loose objects and references, as a run leaves them, and after `git gc`.
@@ -12,6 +13,7 @@ Twice: with loose objects and references, as a run leaves them, and after `git g
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -75,11 +77,13 @@ def compare(folder: Path, runs: int) -> None:
         "improve-git log --json": [*program, "log", "--json", "-C", str(folder)],
     }
     seconds: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(runs):
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    for turn in range(1 + runs):
         for name, command in commands.items():
             begun = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True)
-            seconds[name].append(time.perf_counter() - begun)
+            subprocess.run(command, check=True, capture_output=True, env=env)
+            if turn:
+                seconds[name].append(time.perf_counter() - begun)
     plain = statistics.median(seconds[PLAIN])
     for name, values in seconds.items():
         median = statistics.median(values)

@@ -51,6 +51,45 @@ def test_a_message_with_a_control_character_is_one_commit(repo: Repository) -> N
     assert [(c.sha, c.subject) for c in repo.log(tip)] == [(tip, "One")]
 
 
+def test_a_log_longer_than_any_pipe_is_read_whole_or_left_early(repo: Repository) -> None:
+    told, tip = [], repo.resolve("main")
+    assert tip
+    for number in range(40):
+        told.append(f"Number {number}\n\n{chr(0xE9) * (number * 3001 % 70_000)}\n")
+        tip = repo.commit(f"{tip}^{{tree}}", [tip], told[-1], ALICE)
+    assert [commit.message for commit in repo.log(tip)] == [*told[::-1], "First\n"]
+    reading = repo.commits(tip)
+    assert next(reading).message == told[-1]
+    reading.close()  # type: ignore[attr-defined]
+
+
+def test_a_log_that_breaks_off_is_a_failure(repo: Repository) -> None:
+    first = repo.resolve("main")
+    assert first
+    tip = repo.commit(f"{first}^{{tree}}", [first], "Second\n", ALICE)
+    (repo.common_dir() / "objects" / first[:2] / first[2:]).unlink()
+    reading = repo.commits("--topo-order", "--no-walk", tip, first)
+    with pytest.raises(GitFailed, match=f"git log .* failed: .*{first}"):
+        list(reading)
+
+
+def test_a_git_that_complains_at_length_is_heard_to_the_end(
+    repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "bin" / "git"
+    fake.parent.mkdir()
+    fake.write_text(
+        "#!/bin/sh\nhead -c 300000 /dev/zero | tr '\\0' x >&2\n"
+        "printf 'sha\\0\\0tree\\0A\\0a@b\\0date\\0Said\\0'\necho '\nfatal: the end' >&2\nexit 3\n"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+    reading = repo.commits()
+    assert next(reading).subject == "Said"
+    with pytest.raises(GitFailed, match="fatal: the end"):
+        next(reading)
+
+
 def test_the_users_index_is_not_touched_by_writing_a_tree(repo: Repository) -> None:
     (repo.folder / "a.txt").write_text("staged\n")
     repo.git("add", "a.txt")

@@ -115,10 +115,14 @@ def read_history(repo: Repository) -> History:
     """Read all verdicts and open attempts from the local and remote branches."""
     branches = repo.branches()
     tip = branches.get(MAIN) or branches.get("refs/remotes/origin/main") or ""
-    found = repo.log("--topo-order", "--branches", "--remotes") if branches else []
+    found: list[Commit] = []
+    said: dict[str, dict[str, str]] = {}
+    for one in repo.commits("--topo-order", "--branches", "--remotes") if branches else ():
+        found.append(one)
+        # Only the engine gives verdicts: nobody else's message counts, whatever its trailers say.
+        if is_of_project(one):
+            said[one.sha] = trailers(one.message)
     commits = {c.sha: c for c in found}
-    # Only the engine gives verdicts: nobody else's message counts, whatever its trailers say.
-    said = {c.sha: trailers(c.message) for c in commits.values() if is_of_project(c)}
     verdicts = {sha: t for sha, t in said.items()
                 if "Verdict" in t and commits[sha].author == ENGINE}  # fmt: skip
     assigned = {t["Branch"]: commits[sha] for sha, t in said.items()

@@ -28,6 +28,9 @@ from improve_git.progress import Step, failures, steps
 from improve_git.trail import changed_paths
 
 _LARGEST_SETTINGS = 1 << 20  # bytes of an improve.yaml that is looked at
+# Events of the journal.
+_SPENDING = ("result", "asking", "asked", "failed-call")
+_LANDING = ("landing", "landed", "landing-dropped")
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ def overview(pipeline: Pipeline, history: History | None = None) -> Overview:
     changed = []
     if newest and newest.commit != history.tip:
         changed = changed_paths(pipeline.repo, newest.commit, history.tip)
+    events = pipeline.journal.events(*_SPENDING, *_LANDING)
     verdicts = Counter(attempt.verdict for attempt in history.decided)
     return Overview(
         pipeline=pipeline.repo.folder,
@@ -140,13 +144,13 @@ def overview(pipeline: Pipeline, history: History | None = None) -> Overview:
         looks=sum(attempt.looks for attempt in history.decided) + _own_looks(history),
         luck=_luck(history),
         by_hand=math.fsum(_rise(scored) for scored in hand) if hand else None,
-        spent=_spent(pipeline, history, settings),
+        spent=_spent(events, history, settings),
         open=history.open(),
         run=run,
         live=read_live(pipeline.state) if run else None,
         waits=(
             *_unusable(pipeline, history.tip, newest is None or "improve.yaml" in changed),
-            *_landing(pipeline, history.tip),
+            *_landing(pipeline, history.tip, events),
             *_edits(pipeline.repo),
         ),
     )
@@ -224,8 +228,7 @@ def _luck(history: History) -> float | None:
     return luck_line([fine[len(fine) // 2]] * len(fine))
 
 
-def _spent(pipeline: Pipeline, history: History, settings: dict[str, Any]) -> Spent:
-    events = pipeline.journal.events("result", "asking", "asked", "failed-call")
+def _spent(events: list[dict[str, Any]], history: History, settings: dict[str, Any]) -> Spent:
     seconds = [event.get("seconds") for event in events if event["event"] == "result"]
     llm = spend(events)
     return Spent(
@@ -264,11 +267,11 @@ def _unusable(pipeline: Pipeline, tip: str, is_new: bool) -> list[Wait]:
     return []
 
 
-def _landing(pipeline: Pipeline, tip: str) -> list[Wait]:
+def _landing(pipeline: Pipeline, tip: str, events: list[dict[str, Any]]) -> list[Wait]:
     """Say whether a merge waits for the user's edits; the next run tries it again."""
-    events = pipeline.journal.events("landing", "landed", "landing-dropped")
-    last: dict[str, Any] = events[-1] if events else {}
-    landings = [event for event in events if event["event"] == "landing"]
+    told = [event for event in events if event["event"] in _LANDING]
+    last: dict[str, Any] = told[-1] if told else {}
+    landings = [event for event in told if event["event"] == "landing"]
     landing: dict[str, Any] = landings[-1] if landings else {}
     old, new = landing.get("old"), landing.get("new")
     if last.get("event") in (None, "landed") or tip != old or not isinstance(new, str):

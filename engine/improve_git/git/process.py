@@ -10,14 +10,16 @@ import os
 import re
 import shlex
 import subprocess
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from improve_git.errors import GitError
 
 OLDEST_GIT = (2, 31)
+_PIECE = 1 << 20  # bytes read at once
 _LOCKED = "another Git command is running; if none is, delete the lock file that is named"
 _WRITE = "see whether the disk is full, then run again"
 # A piece of what Git says -> what to do.
@@ -103,12 +105,50 @@ def execute(
         GitFailed: it ended with an error.
         GitError: Git or the folder to run it in is not there.
     """
-    folder = cwd or Path.cwd()
+    process = _begin(options, command, cwd or Path.cwd(), env or {})
+    stdout, stderr = _let_end(process, stdin or b"")
+    if process.returncode:
+        raise GitFailed(command, stderr.decode("utf-8", "replace"))
+    return stdout
+
+
+def fields(options: Iterable[str], command: Sequence[str], cwd: Path) -> Iterator[str]:
+    """Run one Git command that only reads; yield its fields, each ended by NUL, as they come.
+
+    A long trail is read in two processes at once that way. Raises what ``execute`` raises; a
+    failure of Git's comes after the fields that it did print.
+    """
+    process = _begin(options, command, cwd, {})
+    assert process.stdin and process.stdout and process.stderr
+    process.stdin.close()
+    complaints = process.stderr
+    said: list[bytes] = []
+    # Beside, since a Git that waits for its complaints to be read would print no more.
+    listener = threading.Thread(target=lambda: said.append(complaints.read()))
+    listener.start()
+    rest = b""
     try:
-        process = subprocess.Popen(
+        while piece := process.stdout.read1(_PIECE):
+            whole, end, rest = (rest + piece).rpartition(b"\0")
+            if end:
+                yield from whole.decode("utf-8", "surrogateescape").split("\0")
+    finally:  # Git ends by itself when nobody reads on
+        process.stdout.close()
+        listener.join()
+        process.stderr.close()
+        process.wait()
+    if process.returncode:
+        raise GitFailed(command, said[0].decode("utf-8", "replace"))
+
+
+def _begin(
+    options: Iterable[str], command: Sequence[str], folder: Path, env: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
+    try:
+        return subprocess.Popen(
             ["git", *options, *command],
             cwd=folder,
-            env=_environment(env or {}),
+            env=_environment(env),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -120,10 +160,6 @@ def execute(
         raise GitError(
             "Git is not installed", "install it, for instance: apt install git"
         ) from error
-    stdout, stderr = _let_end(process, stdin or b"")
-    if process.returncode:
-        raise GitFailed(command, stderr.decode("utf-8", "replace"))
-    return stdout
 
 
 def _let_end(process: "subprocess.Popen[bytes]", stdin: bytes) -> tuple[bytes, bytes]:

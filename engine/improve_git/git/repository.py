@@ -112,18 +112,19 @@ class Repository:
 
     def log(self, *arguments: str) -> list[Commit]:
         """Return commits, newest first, as `git log ARGUMENTS` finds them."""
+        return list(self.commits(*arguments))
+
+    def commits(self, *arguments: str) -> Iterator[Commit]:
+        """Yield the same commits one by one, while Git still reads the next."""
         form = "%H%x00%P%x00%T%x00%an%x00%ae%x00%aI%x00%B"
-        said = self.git("log", "-z", f"--format={form}", "--no-show-signature", "--encoding=UTF-8",
-                        *arguments)  # fmt: skip
-        columns = [iter(said.split("\0"))] * 7
+        command = ["log", "-z", f"--format={form}", "--no-show-signature", "--encoding=UTF-8"]
+        columns = [process.fields(_QUIET, [*command, *arguments], self.folder)] * 7
         people: dict[tuple[str, str], Person] = {}  # thousands of commits are by a few
-        commits = []
         for sha, parents, tree, name, email, date, message in zip(*columns, strict=False):
             author = people.get((name, email))
             if author is None:
                 author = people[name, email] = Person(name, email)
-            commits.append(Commit(sha, tuple(parents.split()), tree, author, date, message))
-        return commits
+            yield Commit(sha, tuple(parents.split()), tree, author, date, message)
 
     def committers(self, *arguments: str) -> dict[str, Person]:
         """Return who committed each of the commits that `git log ARGUMENTS` finds."""
