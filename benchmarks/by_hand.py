@@ -15,9 +15,9 @@ from pathlib import Path
 
 from improve_git.cli.display import Display
 from improve_git.datasets.store import images_root
+from improve_git.iteration.trial import Bench, safety_stop
 from improve_git.pipeline import Pipeline
 from improve_git.sandboxes.select import open_sandbox
-from improve_git.trial import Bench, safety_stop
 
 
 def main() -> None:

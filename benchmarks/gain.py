@@ -21,10 +21,10 @@ import numpy as np
 
 from improve_git.cli.display import Display
 from improve_git.files import write_atomically
-from improve_git.history import read_history
+from improve_git.iteration.trial import Bench, safety_stop
 from improve_git.pipeline import Pipeline, Snapshot
 from improve_git.sandboxes.select import open_sandbox
-from improve_git.trial import Bench, safety_stop
+from improve_git.trail.history import read_history
 
 RESAMPLES = 10_000
 

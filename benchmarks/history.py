@@ -11,17 +11,18 @@ import tempfile
 import time
 from pathlib import Path
 
-from improve_git import creation, trail
-from improve_git.briefing import context_of
+from improve_git import creation
 from improve_git.domain import COMPONENTS, FILES, Assignment, Attempt, Component, Rewrite
-from improve_git.history import read_history
-from improve_git.landing import land
+from improve_git.iteration.briefing import context_of
 from improve_git.llm.reckoning import tokens
 from improve_git.messages import compose
 from improve_git.pipeline import Pipeline
-from improve_git.schema import LlmSettings
+from improve_git.settings.schema import LlmSettings
 from improve_git.teams.agents import asking
 from improve_git.teams.playbook import Playbook
+from improve_git.trail import writing
+from improve_git.trail.history import read_history
+from improve_git.trail.landing import land
 
 CURVE = [{"epoch": n, "loss": 1 / n, "train_accuracy": 0.7 + n / 40, "tune_accuracy": 0.7,
           "lr": 0.001} for n in range(1, 9)]  # fmt: skip
@@ -81,25 +82,25 @@ def make_trail(folder: Path, iterations: int) -> tuple[Pipeline, dict[str, objec
             "Do what has to be done, in several sentences of which each says a little more. " * 3,
             "+0.8 points", MECHANISMS[number % len(MECHANISMS)],
         )  # fmt: skip
-        tip = trail.assign(repo, number, asked, main, "model")
+        tip = writing.assign(repo, number, asked, main, "model")
         attempt = Attempt(number, component, asked.slug, None)
         source = repo.read(main, FILES[component]) + f"\nSTEP_{number} = {number}\n"
         change = Rewrite(source, f"Take step {number}", "It may help.")
-        tip = trail.rewrite(repo, attempt, tip, change, "model")
+        tip = writing.rewrite(repo, attempt, tip, change, "model")
         verdict = "merged" if not number % 10 else "failed" if not number % 7 else "rejected"
-        record = trail.write_record(repo, measured)
-        named = (number, component, trail.ref_of(attempt).removeprefix("refs/heads/"))
+        record = writing.write_record(repo, measured)
+        named = (number, component, writing.ref_of(attempt).removeprefix("refs/heads/"))
         score = measured | {"score": None if verdict == "failed" else 0.89}
-        labels = trail.verdict_trailers(
+        labels = writing.verdict_trailers(
             verdict,  # type: ignore[arg-type]
             "crashed: RuntimeError: of some kind", score, record, main_score=0.9, attempt=named,
         )  # fmt: skip
         message = compose(f"{verdict} {number}", "", labels)
         if verdict == "merged":
-            land(repo, pipeline.journal, trail.prepare_merge(repo, tip, component, main, message),
+            land(repo, pipeline.journal, writing.prepare_merge(repo, tip, component, main, message),
                  main)  # fmt: skip
         else:
-            trail.close(repo, trail.ref_of(attempt), tip, message)
+            writing.close(repo, writing.ref_of(attempt), tip, message)
     return pipeline, measured
 
 

@@ -19,12 +19,12 @@ from typing import Any
 
 from improve_git import creation
 from improve_git.git import process
+from improve_git.iteration.trial import Bench
 from improve_git.loop import Loop
 from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline
 from improve_git.sandboxes.select import open_sandbox
 from improve_git.teams.playbook import Playbook
-from improve_git.trial import Bench
 
 
 class Watch(Silent):

@@ -23,14 +23,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from improve_git import creation, trail, words
+from improve_git import creation
 from improve_git.domain import COMPONENTS, FILES, Attempt, Verdict
 from improve_git.git import ENGINE, Person
 from improve_git.git.repository import NOTES
-from improve_git.history import MAIN, branch_of
+from improve_git.iteration import words
 from improve_git.messages import compose
 from improve_git.pipeline import Pipeline
 from improve_git.teams.playbook import Playbook
+from improve_git.trail import writing
+from improve_git.trail.history import MAIN, branch_of
 
 PLAIN = "git log --branches"
 HYPOTHESIS = (
@@ -147,25 +149,25 @@ def make_trail(folder: Path, iterations: int) -> Pipeline:
     stream = Stream(1_700_000_000)
     score = 0.7238
     record = _record(score)
-    labels = trail.verdict_trailers("baseline", "", record, "0" * 40)
+    labels = writing.verdict_trailers("baseline", "", record, "0" * 40)
     subject = words.main_subject("baseline", record, None)
     main = stream.commit(MAIN, compose(subject, "", labels), ENGINE, [pipeline.main()])
     for number in range(1, iterations + 1):
         component = COMPONENTS[number % 3]
         attempt = Attempt(number, component, f"step-{number}-at-gentler-rates", None)
-        ref = trail.ref_of(attempt)
+        ref = writing.ref_of(attempt)
         assert ref == branch_of(number, component, attempt.slug)
         branch = ref.removeprefix("refs/heads/")
         asked = compose(f"Assign {FILES[component]}: {attempt.slug}", BODY, {
             "Iteration": number, "Component": component, "Branch": branch,
             "Hypothesis": HYPOTHESIS, "Expected-Effect": "+0.4 points", "Mechanism": "schedule",
         })  # fmt: skip
-        tip = stream.commit(ref, asked, trail.author("analyst", "model"), [main])
+        tip = stream.commit(ref, asked, writing.author("analyst", "model"), [main])
         for step in range(1 + number % 3):
             source = f"{sources[component]}\nSTEP = {number + step / 3}\n"
             told = compose(f"Take step {number}", BODY, {"Iteration": number,
                            "Component": component})  # fmt: skip
-            by = trail.author(component, "model")
+            by = writing.author(component, "model")
             tip = stream.commit(ref, told, by, [tip], FILES[component], source)
         verdict: Verdict = (
             "merged" if not number % 10 else "failed" if not number % 7 else "rejected"
@@ -177,7 +179,7 @@ def make_trail(folder: Path, iterations: int) -> Pipeline:
         reason = ("crashed", "timeout", "out-of-memory")[number % 3] + ": of some kind"
         if verdict != "failed":
             reason = "-1.00 points at first look, confidence 0.12; a chance of 0.01"
-        labels = trail.verdict_trailers(
+        labels = writing.verdict_trailers(
             verdict, reason, record, "0" * 40, main_score=before,
             attempt=(number, component, branch),
         )  # fmt: skip

@@ -8,7 +8,7 @@ from improve_git.llm.base import Backend, Reply, Request
 from improve_git.llm.desk import Desk
 from improve_git.llm.transcripts import Transcripts
 from improve_git.observer import Silent
-from improve_git.schema import BudgetSettings
+from improve_git.settings.schema import BudgetSettings
 from improve_git.teams.agents.team import Agents
 from scripted import source
 from worlds import World

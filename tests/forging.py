@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from improve_git.git import Commit, Person, Repository
-from improve_git.history import read_record
 from improve_git.messages import trailers
-from improve_git.trail import write_record
+from improve_git.trail.history import read_record
+from improve_git.trail.writing import write_record
 
 
 @dataclass

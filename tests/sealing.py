@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from improve_git import certification, evaluation
-from improve_git.incumbent import Incumbent
+from improve_git.iteration.incumbent import Incumbent
+from improve_git.iteration.trial import Bench
 from improve_git.observer import Silent
-from improve_git.openings import Opening
 from improve_git.pipeline import Pipeline
-from improve_git.trial import Bench
+from improve_git.sealed import certification, evaluation
+from improve_git.trail.openings import Opening
 from scripted import SeededSandbox, source
 from worlds import World, make_world
 

@@ -9,9 +9,9 @@ import pytest
 from improve_git import adoption, creation
 from improve_git.errors import PipelineError
 from improve_git.git import Repository
-from improve_git.history import read_history
 from improve_git.pipeline import Pipeline
-from improve_git.story import story
+from improve_git.trail.history import read_history
+from improve_git.trail.story import story
 from scripted import SOURCES, ScriptedSandbox, ScriptedTeam
 from worlds import BETTER, World, make_photos
 

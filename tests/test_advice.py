@@ -60,7 +60,7 @@ def test_nothing_is_told_of_what_keeps_the_contract() -> None:
              "epoch, for the learning curve"],
         ),
         (
-            {"train": "from improve_git.gate import Rule\n" + GOOD["train.py"]},
+            {"train": "from improve_git.judging.gate import Rule\n" + GOOD["train.py"]},
             ["train.py: line 1: imports improve_git: take it out, a pipeline stands alone"],
         ),
         (

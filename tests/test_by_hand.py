@@ -11,12 +11,12 @@ from improve_git import by_hand
 from improve_git.by_hand import try_branch
 from improve_git.domain import Attempt, Rewrite
 from improve_git.errors import PipelineError, SandboxError
-from improve_git.history import read_history, read_record
-from improve_git.landing import LandingWaits
+from improve_git.iteration.trial import Bench
 from improve_git.messages import trailers
 from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline
-from improve_git.trial import Bench
+from improve_git.trail.history import read_history, read_record
+from improve_git.trail.landing import LandingWaits
 from scripted import ScriptedTeam, source
 from worlds import BETTER, CRASH, WORSE, World, make_photos, make_world, meanwhile, ticking_clock
 
@@ -326,7 +326,7 @@ def test_where_nothing_isolates_a_persons_file_is_refused_before_it_is_claimed(
 ) -> None:
     w = world([])
     branch(w, "wider", {"model.py": BETTER})
-    monkeypatch.setattr("improve_git.trust.UNISOLATED", w.sandbox.name)
+    monkeypatch.setattr("improve_git.iteration.trust.UNISOLATED", w.sandbox.name)
     with pytest.raises(SandboxError, match="nothing isolates"):
         attempt_of(w, "wider")
     assert w.verdicts() == []

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from improve_git import git, prediction, trial
+from improve_git import git, prediction
 from improve_git.errors import PipelineError, SandboxError
-from improve_git.history import read_history, read_record
-from improve_git.landing import LandingWaits
+from improve_git.iteration import trial
+from improve_git.iteration.trial import Bench
 from improve_git.messages import trailers
 from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline
-from improve_git.trial import Bench
+from improve_git.trail.history import read_history, read_record
+from improve_git.trail.landing import LandingWaits
 from scripted import ScriptedSandbox, ScriptedTeam, source
 from worlds import (
     BETTER,

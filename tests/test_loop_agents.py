@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from improve_git.briefing import training_of
 from improve_git.domain import Assignment, Context, Rewrite, Training
 from improve_git.errors import BudgetSpent, LlmError, PipelineError, RunPaused, TeamError
 from improve_git.git import Person
-from improve_git.history import read_history, read_record
+from improve_git.iteration.briefing import training_of
 from improve_git.messages import trailers
 from improve_git.pipeline import Pipeline
+from improve_git.trail.history import read_history, read_record
 from scripted import ScriptedTeam, source
 from worlds import BETTER, CRASH, WORSE, World, make_world
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from answering import Answering, with_agents
-from improve_git import trail
 from improve_git.errors import LlmError
-from improve_git.history import read_history
 from improve_git.llm.base import Reply, Request
 from improve_git.llm.replay import Replay
 from improve_git.messages import trailers
 from improve_git.observer import Silent
+from improve_git.trail import writing
+from improve_git.trail.history import read_history
 from worlds import World, make_world
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -61,7 +61,7 @@ def test_a_paid_reply_survives_a_crash(
     backend = Counting()
     world = with_agents(make_world(photos, tmp_path / "pipeline", []), backend)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(trail, "rewrite", die)  # after the reply, before its commit
+        patch.setattr(writing, "rewrite", die)  # after the reply, before its commit
         world.run("budget.iterations=1")
     assert backend.calls == 2
     with_agents(world, backend)  # another process

@@ -12,12 +12,12 @@ from PIL import Image
 
 from improve_git import creation
 from improve_git.git import process
-from improve_git.history import read_history
+from improve_git.iteration.trial import Bench
 from improve_git.loop import Loop
 from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline
 from improve_git.teams.base import Team
-from improve_git.trial import Bench
+from improve_git.trail.history import read_history
 from scripted import ScriptedSandbox, ScriptedTeam, source
 
 BETTER = source("model", 0.4)

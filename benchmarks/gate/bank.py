@@ -30,11 +30,11 @@ from numpy.typing import NDArray
 from figures import table
 from grid import VARIANTS, WORDS, open_pipeline, sources
 from improve_git.domain import COMPONENTS, FILES, Outcome
+from improve_git.iteration.trial import Bench
 from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline, Snapshot
 from improve_git.sandboxes.base import Sandbox
 from improve_git.sandboxes.process import ProcessSandbox
-from improve_git.trial import Bench
 from store import Cell, load, note, place, save
 from warm import WarmSandbox
 

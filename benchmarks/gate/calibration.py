@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bank import WORK
 from evolution import VAL, Truth
-from improve_git.significance import Pair, SeedNoise, Trained, churn, compare, seed_noise
+from improve_git.judging.significance import Pair, SeedNoise, Trained, churn, compare, seed_noise
 from report import percent, rate
 from store import load
 

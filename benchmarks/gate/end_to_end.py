@@ -19,17 +19,17 @@ import numpy as np
 from bank import CPUS, WORK
 from evolution import RICH, Content, Evolution, Policy, Truth, run
 from grid import VARIANTS, open_pipeline, sources
-from improve_git import gate
 from improve_git.domain import COMPONENTS, FILES, Assignment, Context, Design, Outcome, Rewrite
-from improve_git.gate import Rule
 from improve_git.git import Repository
-from improve_git.history import read_history
+from improve_git.iteration.trial import Bench
+from improve_git.judging import gate
+from improve_git.judging.gate import Rule
 from improve_git.loop import Loop
 from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline
 from improve_git.sandboxes.base import Sandbox
 from improve_git.sandboxes.process import ProcessSandbox
-from improve_git.trial import Bench
+from improve_git.trail.history import read_history
 from store import load
 from warm import WarmSandbox
 

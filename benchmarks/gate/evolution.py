@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from improve_git.gate import Decision, Evidence, Rule, decide
-from improve_git.significance import Pair, SeedNoise, Trained, compare, seed_noise
+from improve_git.judging.gate import Decision, Evidence, Rule, decide
+from improve_git.judging.significance import Pair, SeedNoise, Trained, compare, seed_noise
 from store import Bank
 
 VAL = 400  # images that a rule sees

@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from improve_git import creation
-from improve_git.briefing import first_context
 from improve_git.domain import COMPONENTS, FILES, Component, Context
+from improve_git.iteration.briefing import first_context
 from improve_git.pipeline import Pipeline, Snapshot
 from improve_git.teams.moves import neighbours
 from improve_git.teams.playbook import Playbook

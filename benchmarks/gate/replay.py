@@ -17,8 +17,8 @@ from typing import Any
 from bank import WORK
 from evolution import POOR, RICH, Evolution, Policy, State, Truth, certified, run
 from improve_git.files import write_atomically
-from improve_git.gate import Rule
-from improve_git.openings import level_of
+from improve_git.judging.gate import Rule
+from improve_git.trail.openings import level_of
 from store import load
 
 BUDGETS = (30, 60, 120)  # trainings

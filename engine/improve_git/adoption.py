@@ -11,17 +11,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from improve_git import trail
 from improve_git.advice import advise
 from improve_git.creation import Plan, described, engine_files
 from improve_git.domain import FILES
 from improve_git.errors import PipelineError
 from improve_git.files import abandoned, partial_prefix
 from improve_git.git import ENGINE, NO_COMMIT, GitFailed, Person, Repository, top_level
-from improve_git.history import MAIN
 from improve_git.journal import Journal
-from improve_git.landing import land, recover
 from improve_git.pipeline import OWN_FILES, STATE, state_of
+from improve_git.trail import writing
+from improve_git.trail.history import MAIN
+from improve_git.trail.landing import land, recover
 
 IGNORE = ".gitignore"
 THEIRS = ("README.md", "run.py", IGNORE)  # that a project may have of its own
@@ -86,7 +86,7 @@ def adopt(project: Project, found: Plan) -> Repository:
     files = {n: text for n, text in engine_files(found).items() if n not in project.kept}
     if IGNORE in project.kept:
         files |= _ignoring(repo.read(main, IGNORE))
-    tip = trail.set_up(repo, main, files, described(found))
+    tip = writing.set_up(repo, main, files, described(found))
     land(repo, Journal(state_of(repo) / "journal"), tip, main)
     return repo
 

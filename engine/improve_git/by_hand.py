@@ -8,7 +8,7 @@ import difflib
 import shlex
 from collections.abc import Sequence
 
-from improve_git import contract, trail, words
+from improve_git import contract
 from improve_git.domain import (
     BY_HAND,
     FILES,
@@ -23,14 +23,16 @@ from improve_git.domain import (
 )
 from improve_git.errors import PipelineError, TeamError
 from improve_git.git import Commit, Repository
-from improve_git.history import BRANCH, MAIN, is_of_project, read_history
-from improve_git.incumbent import Main
+from improve_git.iteration import words
+from improve_git.iteration.incumbent import Main
+from improve_git.iteration.trial import Bench
+from improve_git.iteration.trust import check_trust
 from improve_git.loop import Loop
 from improve_git.messages import one_line, slug_of
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, scored_difference
-from improve_git.trial import Bench
-from improve_git.trust import check_trust
+from improve_git.trail import writing
+from improve_git.trail.history import BRANCH, MAIN, is_of_project, read_history
 
 NAMELESS = "by-hand"  # the slug where a branch's name makes none
 
@@ -111,7 +113,7 @@ def try_branch(pipeline: Pipeline, bench: Bench, observer: Observer, branch: str
 def _claim(loop: Loop, proposal: Proposal, main: Main) -> Attempt:
     """Open an attempt with a person's file on top of a measured main."""
     number = loop.next_number(loop.history())
-    trail.propose(loop.repo, number, proposal, main.commit)
+    writing.propose(loop.repo, number, proposal, main.commit)
     loop.journal.append("claim", number=number)
     attempt = loop.history().of(number)
     assert attempt
@@ -126,7 +128,7 @@ def _tried(pipeline: Pipeline, branch: str) -> Attempt | None:
     tries = [one for one in read_history(repo).attempts if one.proposal == tip]
     if not tries or tries[-1].verdict in (None, "merged"):
         return tries[-1] if tries else None
-    base = trail.base_of(repo, tries[-1], tries[-1].commit)
+    base = writing.base_of(repo, tries[-1], tries[-1].commit)
     moved = scored_difference(pipeline.snapshot(base), pipeline.snapshot(pipeline.main()))
     return None if moved else tries[-1]
 
@@ -162,7 +164,7 @@ def _proposal(pipeline: Pipeline, branch: str) -> Proposal:
     if base is None:
         raise PipelineError(f"{branch} has no commit in common with main",
                             "start one from main: git switch -c ANOTHER main")  # fmt: skip
-    component = _component(branch, trail.changed_paths(repo, base, tip))
+    component = _component(branch, writing.changed_paths(repo, base, tip))
     file = FILES[component]
     ours, old, new = repo.blob_names([f"{rev}:{file}" for rev in (main, base, tip)])
     if not new:

@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from improve_git import templates, trail
-from improve_git.briefing import ABOUT, first_context
+from improve_git import templates
 from improve_git.domain import FILES, Context
 from improve_git.errors import DataError, ImproveError, PipelineError, TeamError
 from improve_git.files import abandoned, partial_prefix
 from improve_git.git import Repository, top_level
+from improve_git.iteration.briefing import ABOUT, first_context
 from improve_git.pipeline import STATE, Snapshot
 from improve_git.teams.base import Team
+from improve_git.trail import writing
 
 if TYPE_CHECKING:
     from improve_git.datasets.dataset import DataSet
     from improve_git.datasets.scan import Progress
-    from improve_git.settings import Settings
+    from improve_git.settings.schema import Settings
 
 IGNORED = f"/{STATE}/\n__pycache__/\n*.pt\n"
 
@@ -80,7 +81,7 @@ def plan(
     """
     from improve_git.datasets.packs import packs_size
     from improve_git.datasets.scan import read_data_set
-    from improve_git.settings import compose
+    from improve_git.settings.compose import compose
 
     if not images:
         raise DataError("no images are named", "name a folder, a manifest or the word digits")
@@ -142,7 +143,7 @@ def _keep_transcripts(folder: Path) -> Path | None:
 
 def engine_files(found: Plan) -> dict[str, str]:
     """Return the files of a new pipeline that are not its components."""
-    from improve_git.settings import improve_yaml
+    from improve_git.settings.improve_yaml import improve_yaml
 
     settings = found.settings
     files = {
@@ -171,7 +172,7 @@ def _write(repo: Repository, found: Plan, team: Team) -> None:
     missing = sorted({*FILES.values()} - {*design.files})
     if missing:
         raise TeamError(f"the design has no {missing[0]}")
-    trail.found(repo, engine_files(found), described(found), design, team.name)
+    writing.found(repo, engine_files(found), described(found), design, team.name)
     repo.git("read-tree", "-m", "-u", "HEAD")
 
 

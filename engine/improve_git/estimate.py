@@ -6,17 +6,17 @@ from math import ceil
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
-from improve_git.briefing import allowed, context_of, first_context
 from improve_git.domain import COMPONENTS, Assignment, Context, Role
 from improve_git.errors import TeamError
-from improve_git.history import History, read_history, read_record
+from improve_git.iteration.briefing import allowed, context_of, first_context
 from improve_git.llm.base import Llm, Reply, Request
 from improve_git.llm.reckoning import prompt_tokens
 from improve_git.pipeline import Pipeline
 from improve_git.teams.base import Team
+from improve_git.trail.history import History, read_history, read_record
 
 if TYPE_CHECKING:
-    from improve_git.settings import Settings
+    from improve_git.settings.schema import Settings
 
 NEWEST = 10  # attempts that tell what is usual
 ENOUGH_CALLS = 6  # of a role, to trust the journal

@@ -22,7 +22,7 @@ from improve_git.messages import one_line
 from improve_git.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from improve_git.settings import LlmSettings, SandboxSettings, Settings
+    from improve_git.settings.schema import LlmSettings, SandboxSettings, Settings
 
 State = Literal["ok", "note", "missing"]
 Need = Literal["", "run", "process", "docker"]  # what is impossible while it is missing
@@ -227,7 +227,7 @@ def check_memory(settings: "SandboxSettings") -> Check:
     """Hold the machine's memory against what a training may use."""
     import psutil
 
-    from improve_git.settings import parse_bytes
+    from improve_git.settings.validation import parse_bytes
 
     total, allowed = psutil.virtual_memory().total, parse_bytes(settings.memory)
     told = f"{total / _GIB:.1f} GiB; a training may use {settings.memory}"
@@ -268,7 +268,7 @@ def check_packs(pipeline: Pipeline, settings: "Settings") -> Check:
 
 def check_records(pipeline: Pipeline) -> Check:
     """Look for the records of all verdicts, which a plain clone does not bring."""
-    from improve_git.history import FETCH_NOTES, read_history
+    from improve_git.trail.history import FETCH_NOTES, read_history
 
     history = read_history(pipeline.repo)
     verdicts = {attempt.commit for attempt in history.decided} | {s.commit for s in history.main}

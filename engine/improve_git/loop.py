@@ -8,22 +8,23 @@ import math
 from contextlib import suppress
 from dataclasses import replace
 
-from improve_git import trail, words
-from improve_git.briefing import context_of
 from improve_git.domain import FILES, UNASSIGNED, Assignment, Attempt, Context, Outcome
 from improve_git.errors import BudgetSpent, RunPaused, TeamError
-from improve_git.examination import Examined, examine
 from improve_git.files import clear_abandoned
 from improve_git.git import RefMoved
-from improve_git.history import History, next_number, read_history
-from improve_git.incumbent import Incumbent, Main
-from improve_git.landing import has_landed, recover
-from improve_git.measurement import Measurement
+from improve_git.iteration import words
+from improve_git.iteration.briefing import context_of
+from improve_git.iteration.examination import Examined, examine
+from improve_git.iteration.incumbent import Incumbent, Main
+from improve_git.iteration.measurement import Measurement
+from improve_git.iteration.trial import RUN, Bench
+from improve_git.iteration.verdicts import Verdicts
 from improve_git.observer import Observer
 from improve_git.pipeline import Pipeline, Snapshot, scored_difference
 from improve_git.teams.base import Team
-from improve_git.trial import RUN, Bench
-from improve_git.verdicts import Verdicts
+from improve_git.trail import writing
+from improve_git.trail.history import History, next_number, read_history
+from improve_git.trail.landing import has_landed, recover
 
 
 class Loop:
@@ -82,7 +83,7 @@ class Loop:
         clear_abandoned(self.pipeline.state)
         recover(self.repo, self.journal)
         self.bench.sandbox.clear_leftovers(f"{self.pipeline.label}-{RUN}-")
-        trail.attach_missing_notes(self.repo, self.history())
+        writing.attach_missing_notes(self.repo, self.history())
 
     def spent(self, main: Main) -> str:
         """Say which budget is spent; empty while none is."""
@@ -108,7 +109,7 @@ class Loop:
             assignment = Assignment(component, UNASSIGNED, error.message)
         if assignment is None:
             return None
-        trail.assign(self.repo, number, assignment, main.commit, self.team.name)
+        writing.assign(self.repo, number, assignment, main.commit, self.team.name)
         # The branch is the claim; the journal remembers it in case the user deletes the branch.
         self.journal.append("claim", number=number)
         return self.history().of(number)
@@ -139,7 +140,7 @@ class Loop:
         """
         if attempt.proposer:
             return True
-        written = len(trail.rewrites(self.repo, attempt, attempt.commit))
+        written = len(writing.rewrites(self.repo, attempt, attempt.commit))
         if not written:
             return False
         candidate, groups = self.candidate(attempt.commit, main), self.history().seed_groups()
@@ -152,12 +153,12 @@ class Loop:
 
         Returns False where nothing usable was written, which is then the verdict.
         """
-        tip = self.repo.resolve(trail.ref_of(attempt))
+        tip = self.repo.resolve(writing.ref_of(attempt))
         if tip is None or attempt.proposer or self.overtaken(attempt, tip, main):
             return True
-        if trail.rewrites(self.repo, attempt, tip):
+        if writing.rewrites(self.repo, attempt, tip):
             return True
-        assignment = trail.read_assignment(self.repo, attempt, tip)
+        assignment = writing.read_assignment(self.repo, attempt, tip)
         context = self.context(main, attempt.number, self.history())
         try:
             if assignment.slug == UNASSIGNED:
@@ -170,7 +171,7 @@ class Loop:
             return False
         self.observer.say(words.attempt_line(attempt, change.subject))
         with suppress(RefMoved):  # the user's own commit there stands
-            trail.rewrite(self.repo, attempt, tip, change, self.team.name)
+            writing.rewrite(self.repo, attempt, tip, change, self.team.name)
         return True
 
     def conclude(self, attempt: Attempt) -> None:
@@ -181,9 +182,9 @@ class Loop:
         """
         while True:
             main = self.incumbent.measured()
-            tip = self.repo.resolve(trail.ref_of(attempt))
+            tip = self.repo.resolve(writing.ref_of(attempt))
             if tip is None:
-                return self.observer.warn(f"{trail.ref_of(attempt)} is gone, and its attempt")
+                return self.observer.warn(f"{writing.ref_of(attempt)} is gone, and its attempt")
             with suppress(RefMoved):
                 if self.conclude_at(attempt, tip, main):
                     return None
@@ -198,9 +199,9 @@ class Loop:
             unmeasured = self.bench.refused(main.snapshot, Outcome("invalid", reason))
             self.verdicts.reject(attempt, tip, reason, unmeasured, main)
             return True
-        base = trail.base_of(self.repo, attempt, tip)
+        base = writing.base_of(self.repo, attempt, tip)
         if scored_difference(self.pipeline.snapshot(base), main.snapshot):
-            trail.take_in_main(self.repo, trail.ref_of(attempt), tip, attempt, main.commit)
+            writing.take_in_main(self.repo, writing.ref_of(attempt), tip, attempt, main.commit)
             return False
         examined = self.measure(attempt, tip, main)
         if examined is None or self.pipeline.main() != main.commit:
@@ -216,8 +217,8 @@ class Loop:
 
     def measure(self, attempt: Attempt, tip: str, main: Main) -> Examined | None:
         """Put a candidate before the gate; None where its engineer repaired it meanwhile."""
-        base = trail.base_of(self.repo, attempt, tip)
-        changed = trail.changed_paths(self.repo, base, tip)
+        base = writing.base_of(self.repo, attempt, tip)
+        changed = writing.changed_paths(self.repo, base, tip)
         candidate = self.candidate(tip, main)
         if changed != [FILES[attempt.component]]:
             names = ", ".join(changed) or "nothing"
@@ -229,19 +230,19 @@ class Loop:
             return self.bench.measure(seeded, title, main.usual_seconds)
 
         examined = examine(candidate, main, self.history().seed_groups(), train)
-        repairs = len(trail.rewrites(self.repo, attempt, tip)) - 1
+        repairs = len(writing.rewrites(self.repo, attempt, tip)) - 1
         done = bool(attempt.proposer) or repairs >= main.snapshot.settings.budget.repairs
         if examined is None or examined.decision or done:
             return examined
         measured = examined.measured
         context = self.context(main, attempt.number, self.history())
         source = candidate.files[FILES[attempt.component]]
-        assignment = trail.read_assignment(self.repo, attempt, tip)
+        assignment = writing.read_assignment(self.repo, attempt, tip)
         change = self.team.repair(assignment, source, words.outcome(measured), context)
         if change is None or change.source == source:
             return examined
         self.observer.say(words.attempt_line(attempt, f"{measured['status']}: {change.subject}"))
-        trail.rewrite(self.repo, attempt, tip, change, self.team.name)
+        writing.rewrite(self.repo, attempt, tip, change, self.team.name)
         return None
 
     def candidate(self, rev: str, main: Main) -> Snapshot:
@@ -250,14 +251,14 @@ class Loop:
 
     def overtaken(self, attempt: Attempt, tip: str, main: Main) -> str:
         """Say why an attempt need not be measured any more; empty where it has to be."""
-        base = trail.base_of(self.repo, attempt, tip)
+        base = writing.base_of(self.repo, attempt, tip)
         moved = scored_difference(self.pipeline.snapshot(base), main.snapshot)
         if has_landed(self.journal, attempt.number):
             return "taken back: its merge is no longer on main"
         if FILES[attempt.component] in moved:
             return f"superseded: {FILES[attempt.component]} was changed on main meanwhile"
         allowed = main.snapshot.settings.agents.components
-        if attempt.component not in allowed and not trail.rewrites(self.repo, attempt, tip):
+        if attempt.component not in allowed and not writing.rewrites(self.repo, attempt, tip):
             return f"taken back: {FILES[attempt.component]} may not change any more"
         return ""
 

@@ -16,12 +16,12 @@ from improve_git.domain import FILES
 from improve_git.errors import PipelineError, SettingsError
 from improve_git.files import clear_abandoned, partial_prefix
 from improve_git.git import GitFailed, Repository, require_git, top_level
-from improve_git.history import MAIN
 from improve_git.journal import Journal
+from improve_git.trail.history import MAIN
 
 if TYPE_CHECKING:
     from improve_git.datasets.dataset import DataSet
-    from improve_git.settings import Settings
+    from improve_git.settings.schema import Settings
 
 STATE = ".improve"  # the folder beside the files: journal, caches, transcripts
 MOST_TEXT = 100_000  # bytes that are read of a text of the user's
@@ -42,7 +42,7 @@ class Snapshot:
 
     def key(self, image: str) -> str:
         """Return the name under which a result of this content in that environment is kept."""
-        from improve_git.settings import scored
+        from improve_git.settings.compose import scored
 
         return content_key(self.files, scored(self.settings), self.data_set, image)
 
@@ -173,7 +173,7 @@ class Pipeline:
         Raises:
             SettingsError: a word or improve.yaml cannot be used; says where that improve.yaml is.
         """
-        from improve_git.settings import compose
+        from improve_git.settings.compose import compose
 
         blob = self.repo.blobs(rev)["improve.yaml"]
         if blob not in self._settings:
@@ -215,7 +215,7 @@ class Pipeline:
 
     def _check_committed(self, rev: str, text: str) -> None:
         """Raise SettingsError where a commit's improve.yaml is wrong whatever words are typed."""
-        from improve_git.settings import compose
+        from improve_git.settings.compose import compose
 
         try:
             compose(text)
@@ -230,7 +230,7 @@ class Pipeline:
 
     def _is_mended(self, text: str) -> bool:
         """Say whether the improve.yaml that lies there is another one, and right."""
-        from improve_git.settings import compose
+        from improve_git.settings.compose import compose
 
         now = self.text("improve.yaml")
         with suppress(SettingsError):
@@ -256,7 +256,7 @@ def _plain_text(file: Path) -> str:
 
 def scored_difference(one: Snapshot, other: Snapshot) -> set[str]:
     """Return what of the scored content differs: names of the three files, "settings", "data"."""
-    from improve_git.settings import scored
+    from improve_git.settings.compose import scored
 
     found = {name for name in FILES.values() if one.files[name] != other.files[name]}
     if scored(one.settings) != scored(other.settings):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from improve_git.errors import DataError, SandboxError
 from improve_git.files import partial_prefix
+from improve_git.iteration.trial import Bench
 from improve_git.pipeline import Snapshot
-from improve_git.trial import Bench
 
 if TYPE_CHECKING:
     import numpy as np

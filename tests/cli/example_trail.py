@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from improve_git import trail
 from improve_git.datasets.dataset import DataSet, Entry
 from improve_git.domain import FILES, Assignment, Attempt, Component, Design, Rewrite, Verdict
 from improve_git.git import Repository, process
-from improve_git.history import MAIN, branch_of, read_history
-from improve_git.improve_yaml import improve_yaml
-from improve_git.landing import land
+from improve_git.iteration.words import main_subject, verdict_subject
 from improve_git.messages import compose
 from improve_git.pipeline import Pipeline
-from improve_git.schema import Settings
-from improve_git.words import main_subject, verdict_subject
+from improve_git.settings.improve_yaml import improve_yaml
+from improve_git.settings.schema import Settings
+from improve_git.trail import writing
+from improve_git.trail.history import MAIN, branch_of, read_history
+from improve_git.trail.landing import land
 
 CLASSES = ("cat", "dog")
 TEAM = "scripted"
@@ -113,7 +113,7 @@ class ExampleTrail:
             "A small network, as the images are few.",
         )
         repo = Repository.create(folder)
-        trail.found(repo, files, "40 images in 2 classes", design, TEAM)
+        writing.found(repo, files, "40 images in 2 classes", design, TEAM)
         repo.git("read-tree", "-m", "-u", "HEAD")
         example = cls(Pipeline.open(folder), measurement(score, metric=metric))
         example.score_main("baseline", example.record)
@@ -127,10 +127,10 @@ class ExampleTrail:
     def score_main(self, verdict: Verdict, record: dict[str, Any]) -> str:
         """Write a verdict on main itself."""
         before = None if verdict == "baseline" else self.record.get("score")
-        blob = trail.write_record(self.repo, record | {"verdict": verdict})
-        labels = trail.verdict_trailers(verdict, "", record, blob, main_score=before)
+        blob = writing.write_record(self.repo, record | {"verdict": verdict})
+        labels = writing.verdict_trailers(verdict, "", record, blob, main_score=before)
         message = compose(main_subject(verdict, record, before), "", labels)
-        tip = trail.close(self.repo, MAIN, self.pipeline.main(), message)
+        tip = writing.close(self.repo, MAIN, self.pipeline.main(), message)
         self.repo.add_note(tip, blob)
         self.pipeline.journal.append("result", key="k", record=blob, seconds=22.5)
         self.record = record
@@ -140,7 +140,7 @@ class ExampleTrail:
         """Open an attempt and return its number."""
         number = len(read_history(self.repo).attempts) + 1
         assignment = Assignment(component, slug, hypothesis, f"Try {slug}.", "half a point")
-        trail.assign(self.repo, number, assignment, self.pipeline.main(), TEAM)
+        writing.assign(self.repo, number, assignment, self.pipeline.main(), TEAM)
         return number
 
     def write(self, number: int, component: Component, slug: str, value: object) -> str:
@@ -148,7 +148,7 @@ class ExampleTrail:
         ref = branch_of(number, component, slug)
         change = Rewrite(SOURCE.format(name=component, value=value), f"Use {slug}", "It may help.")
         attempt = Attempt(number, component, slug, None)
-        trail.rewrite(self.repo, attempt, str(self.repo.resolve(ref)), change, TEAM)
+        writing.rewrite(self.repo, attempt, str(self.repo.resolve(ref)), change, TEAM)
         return ref
 
     def attempt(
@@ -165,8 +165,8 @@ class ExampleTrail:
         ref = self.write(number, component, slug, number + 1)
         main = self.pipeline.main()
         record = record | {"main_score": self.record["score"], "main_commit": main}
-        blob = trail.write_record(self.repo, record)
-        labels = trail.verdict_trailers(
+        blob = writing.write_record(self.repo, record)
+        labels = writing.verdict_trailers(
             verdict, reason, record, blob, main_score=self.record["score"],
             attempt=(number, component, ref.removeprefix("refs/heads/")),
         )  # fmt: skip
@@ -175,11 +175,11 @@ class ExampleTrail:
         subject = verdict_subject(opened, verdict, reason, record)
         message = compose(subject, opened.hypothesis, labels)
         if verdict == "merged":
-            tip = trail.prepare_merge(self.repo, ref, component, main, message)
+            tip = writing.prepare_merge(self.repo, ref, component, main, message)
             land(self.repo, self.pipeline.journal, tip, main)
             self.record = record
         else:
-            tip = trail.close(self.repo, ref, self.repo.resolve(ref) or "", message)
+            tip = writing.close(self.repo, ref, self.repo.resolve(ref) or "", message)
         self.repo.add_note(tip, blob)
         self.pipeline.journal.append("result", key="k", record=blob, seconds=22.5)
         return number

@@ -9,7 +9,7 @@ from false_sandbox import FalseSandbox
 from improve_git.domain import Outcome
 from improve_git.errors import SandboxError
 from improve_git.sandboxes import select
-from improve_git.schema import SandboxSettings
+from improve_git.settings.schema import SandboxSettings
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from command_line import Call
 
-from improve_git.openings import CERTIFIED, read_openings
+from improve_git.trail.openings import CERTIFIED, read_openings
 from worlds import World
 
 

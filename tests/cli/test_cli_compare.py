@@ -9,7 +9,7 @@ from json_page import keys_of, keys_on_page
 from PIL import Image
 
 from improve_git.git import Repository
-from improve_git.history import FETCH_NOTES, read_history
+from improve_git.trail.history import FETCH_NOTES, read_history
 from worlds import BETTER, CRASH, WORSE, make_photos, make_world, ticking_clock
 
 MOVES = [("model", "wider", BETTER), ("train", "longer", WORSE), ("train", "rush", CRASH)]

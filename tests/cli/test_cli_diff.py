@@ -10,7 +10,7 @@ from rich.console import Console
 
 from improve_git.cli import diff
 from improve_git.git import Repository
-from improve_git.history import read_history
+from improve_git.trail.history import read_history
 
 HEAD = """\
 0001 model: wider, merged

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from command_line import Call
 
-from improve_git.history import read_history
-from improve_git.openings import read_openings
+from improve_git.trail.history import read_history
+from improve_git.trail.openings import read_openings
 from scripted import source
 from sealing import evaluate
 from worlds import World

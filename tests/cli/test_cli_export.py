@@ -10,18 +10,18 @@ from command_line import Call
 from PIL import Image
 
 import pipelines
-from improve_git import trail
 from improve_git.datasets.scan import read_data_set
 from improve_git.domain import Design
 from improve_git.git import Repository
-from improve_git.improve_yaml import improve_yaml
-from improve_git.incumbent import Incumbent
+from improve_git.iteration.incumbent import Incumbent
+from improve_git.iteration.trial import Bench
 from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline
 from improve_git.sandboxes.base import Sandbox
-from improve_git.schema import Settings
+from improve_git.settings.improve_yaml import improve_yaml
+from improve_git.settings.schema import Settings
 from improve_git.teams.playbook import Playbook
-from improve_git.trial import Bench
+from improve_git.trail import writing
 from real_sandboxes import BASE_IMAGE, open_docker, open_process
 
 COLOURS = {"blue": (0, 0, 200), "green": (0, 200, 0), "red": (200, 0, 0)}
@@ -50,7 +50,7 @@ def make_pipeline(folder: Path, sandbox: str) -> Path:
         "improve.yaml": improve_yaml(settings),
     }
     design = Design(pipelines.FILES, "Write a first pipeline", "")
-    trail.found(repo, files, "72 images in 3 classes", design, "scripted")
+    writing.found(repo, files, "72 images in 3 classes", design, "scripted")
     repo.git("read-tree", "-m", "-u", "HEAD")
     return repo.folder
 

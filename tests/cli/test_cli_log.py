@@ -129,6 +129,6 @@ def test_nothing_yet(example: ExampleTrail, call: Call) -> None:
 
 
 def scores(example: ExampleTrail):  # type: ignore[no-untyped-def]
-    from improve_git.history import read_history
+    from improve_git.trail.history import read_history
 
     return read_history(example.repo).main

@@ -11,8 +11,9 @@ from command_line import Call
 from example_trail import ExampleTrail, measurement
 from PIL import Image
 
-from improve_git import plots
-from improve_git.course import (
+from improve_git.trail.history import read_history
+from improve_git.views import plots
+from improve_git.views.course import (
     Gain,
     Gains,
     Mark,
@@ -21,8 +22,7 @@ from improve_git.course import (
     against_incumbent,
     pictures,
 )
-from improve_git.history import read_history
-from improve_git.overview import overview
+from improve_git.views.overview import overview
 
 
 def confused(score: float, cats: list[int], dogs: list[int]) -> dict[str, object]:

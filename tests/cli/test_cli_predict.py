@@ -7,13 +7,13 @@ from command_line import Call
 from PIL import Image
 
 import pipelines
-from improve_git import trail
 from improve_git.datasets.scan import read_data_set
 from improve_git.domain import Design
 from improve_git.git import Repository
-from improve_git.improve_yaml import improve_yaml
 from improve_git.journal import only_run
-from improve_git.schema import Settings
+from improve_git.settings.improve_yaml import improve_yaml
+from improve_git.settings.schema import Settings
+from improve_git.trail import writing
 
 COLOURS = {"blue": (0, 0, 200), "green": (0, 200, 0), "red": (200, 0, 0)}
 
@@ -41,7 +41,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "improve.yaml": improve_yaml(settings),
     }
     design = Design(pipelines.FILES, "Write a first pipeline", "")
-    trail.found(repo, files, "72 images in 3 classes", design, "scripted")
+    writing.found(repo, files, "72 images in 3 classes", design, "scripted")
     repo.git("read-tree", "-m", "-u", "HEAD")
     return repo.folder
 

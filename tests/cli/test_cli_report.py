@@ -15,12 +15,13 @@ from example_trail import SOURCE, TEAM, ExampleTrail, data_set, measurement
 from PIL import Image
 
 from browsers import browse
-from improve_git import report, trail
 from improve_git.datasets.dataset import DataSet
 from improve_git.domain import Assignment, Attempt, Rewrite
-from improve_git.history import branch_of
 from improve_git.messages import compose
 from improve_git.pipeline import Pipeline
+from improve_git.trail import writing
+from improve_git.trail.history import branch_of
+from improve_git.views import report
 
 LONG = "n" * 10_000
 HOSTILE = (
@@ -112,19 +113,20 @@ def hostile_attempt(example: ExampleTrail, text: str) -> None:
     """Let agents and a sandbox say this wherever they can say anything."""
     number, slug = 6, "a-" + "x" * 150
     main = example.pipeline.main()
-    trail.assign(example.repo, number, Assignment("model", slug, text, f"{text}\n\n{LONG}", text),
+    writing.assign(example.repo, number, Assignment("model", slug, text, f"{text}\n\n{LONG}", text),
                  main, TEAM)  # fmt: skip
     ref = branch_of(number, "model", slug)
     source = SOURCE.format(name="model", value=repr(text)) + f"# {text}\n# {LONG}\n\x00\r\x1b[31m\n"
-    trail.rewrite(example.repo, Attempt(number, "model", slug, None),
+    writing.rewrite(example.repo, Attempt(number, "model", slug, None),
                   str(example.repo.resolve(ref)), Rewrite(source, text, text), text)  # fmt: skip
     record = measurement(None, status="crashed", detail=f"{text}\n{LONG}", curve=[{text: 1.0}])
     record |= {"log_tail": text, "main_score": 0.7, "main_commit": main}
-    blob = trail.write_record(example.repo, record)
+    blob = writing.write_record(example.repo, record)
     branch = ref.removeprefix("refs/heads/")
-    labels = trail.verdict_trailers("failed", text, record, blob, attempt=(number, "model", branch))
+    attempt = (number, "model", branch)
+    labels = writing.verdict_trailers("failed", text, record, blob, attempt=attempt)
     message = compose(text, text, labels)
-    tip = trail.close(example.repo, ref, example.repo.resolve(ref) or "", message)
+    tip = writing.close(example.repo, ref, example.repo.resolve(ref) or "", message)
     example.repo.add_note(tip, blob)
 
 

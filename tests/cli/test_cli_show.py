@@ -6,14 +6,14 @@ from command_line import Call
 from example_trail import SOURCE, ExampleTrail, measurement
 from rich.console import Console
 
-from improve_git import trail
-from improve_git.account import Account, find
 from improve_git.cli import show
 from improve_git.domain import Attempt, Rewrite
 from improve_git.git import Repository
-from improve_git.history import FETCH_NOTES, branch_of, read_history
-from improve_git.measurement import combine
+from improve_git.iteration.measurement import combine
 from improve_git.messages import compose
+from improve_git.trail import writing
+from improve_git.trail.history import FETCH_NOTES, branch_of, read_history
+from improve_git.views.account import Account, find
 
 
 def account(example: ExampleTrail, word: str) -> Account:
@@ -159,7 +159,7 @@ def test_an_open_attempt_with_a_repair(example: ExampleTrail, call: Call) -> Non
     ref = example.write(5, "train", "warm-up", 5)
     repair = Rewrite("STRENGTH = 6\n", "Repair warm-up after crashed", "It failed.")
     attempt = Attempt(5, "train", "warm-up", None)
-    trail.rewrite(example.repo, attempt, str(example.repo.resolve(ref)), repair, "scripted")
+    writing.rewrite(example.repo, attempt, str(example.repo.resolve(ref)), repair, "scripted")
     said = call("show", "5", "-C", example.repo.folder).out
     assert said.startswith("0005 train: warm-up open\n\nhypothesis\n  a warm-up steadies")
     assert "\nrepair\n  Repair warm-up after crashed\n" in said
@@ -173,7 +173,7 @@ def test_a_main_that_moved_is_not_part_of_the_change(example: ExampleTrail) -> N
     main = example.commit_by_user({"README.md": "changed\n", "data.py": "STRENGTH = 7\n"})
     opened = read_history(example.repo).of(5)
     assert opened
-    trail.take_in_main(example.repo, ref, example.repo.resolve(ref) or "", opened, main)
+    writing.take_in_main(example.repo, ref, example.repo.resolve(ref) or "", opened, main)
     assert [line for line in account(example, "5").diff.splitlines() if "+++" in line] == [
         "+++ b/train.py"
     ]
@@ -202,12 +202,12 @@ def test_a_record_of_any_kind_is_put_up_with(
     example: ExampleTrail, call: Call, changes: dict[str, object]
 ) -> None:
     record = measurement(0.4) | {"main_score": 0.9} | changes
-    blob = trail.write_record(example.repo, record)
+    blob = writing.write_record(example.repo, record)
     ref = branch_of(5, "train", "warm-up")
-    labels = trail.verdict_trailers("rejected", "worse", record | {"score": 0.4}, blob,
+    labels = writing.verdict_trailers("rejected", "worse", record | {"score": 0.4}, blob,
                                     main_score=0.9, attempt=(5, "train", ref[11:]))  # fmt: skip
     tip = example.repo.resolve(ref) or ""
-    trail.close(example.repo, ref, tip, compose("Reject", "", labels))
+    writing.close(example.repo, ref, tip, compose("Reject", "", labels))
     for more in ([], ["--json"]):
         said = call("show", "5", "-C", example.repo.folder, *more)
         assert said.code == 0, said.err

@@ -8,11 +8,11 @@ from command_line import Call
 from example_trail import SOURCE, ExampleTrail, measurement, pin_clock
 
 from improve_git.git import ENGINE, Repository
-from improve_git.history import branch_of
 from improve_git.journal import only_run
-from improve_git.landing import LandingWaits, land
+from improve_git.judging.luck import luck_line
 from improve_git.live import Feed
-from improve_git.luck import luck_line
+from improve_git.trail.history import branch_of
+from improve_git.trail.landing import LandingWaits, land
 
 HEAVY = ["torch", "litellm", "hydra", "numpy", "sklearn", "docker", "pandas", "PIL"]
 
@@ -328,7 +328,8 @@ def test_reading_is_light(example: ExampleTrail, words: list[str]) -> None:
 
 @pytest.mark.parametrize("words", [["status"], ["log"], ["log", "--json"]])
 def test_what_is_there_at_once_loads_little(example: ExampleTrail, words: list[str]) -> None:
-    slow = ("rich", "filelock", "asyncio", "statistics", "improve_git.schema", "improve_git.gate")
+    own = ("improve_git.settings.schema", "improve_git.judging.gate")
+    slow = ("rich", "filelock", "asyncio", "statistics", *own)
     code = (
         "import sys\nfrom improve_git.cli.main import main\n"
         "try:\n    main(sys.argv[1:])\nfinally:\n"

@@ -68,7 +68,7 @@ def test_a_consistent_rewriting_does_not_come_out(world: World, call: Call) -> N
     def forge(record: dict) -> dict:
         from dataclasses import asdict
 
-        from improve_git import judge
+        from improve_git.judging import judge
 
         judged = judge.score(np.eye(2)[predicted], list(labels), "accuracy", 2)
         reason = "accuracy 0.9500 over 0.6000 (+35.00 points)"

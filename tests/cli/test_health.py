@@ -9,7 +9,7 @@ from example_trail import ExampleTrail
 from improve_git import health
 from improve_git.git import Repository
 from improve_git.health import Check, obstacle
-from improve_git.schema import LlmSettings, SandboxSettings
+from improve_git.settings.schema import LlmSettings, SandboxSettings
 
 
 def program(folder: Path, name: str, text: str) -> Path:

@@ -3,9 +3,9 @@
 import pytest
 from example_trail import data_set, measurement
 
+from improve_git.iteration.words import outlook, worse_main
 from improve_git.pipeline import Snapshot
-from improve_git.schema import Settings
-from improve_git.words import outlook, worse_main
+from improve_git.settings.schema import Settings
 
 
 @pytest.mark.parametrize(("score", "chance"), [(0.4, True), (0.5, True), (0.6, False)])

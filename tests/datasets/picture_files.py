@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from improve_git.datasets.scan import read_data_set
-from improve_git.settings import DataSettings
+from improve_git.settings.schema import DataSettings
 
 
 def picture(seed: int, size: tuple[int, int] = (12, 10), mode: str = "RGB") -> Image.Image:

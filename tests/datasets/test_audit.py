@@ -10,7 +10,7 @@ from improve_git.datasets.audit import differences
 from improve_git.datasets.dataset import DataSet
 from improve_git.datasets.scan import read_data_set
 from improve_git.errors import DataError
-from improve_git.settings import DataSettings
+from improve_git.settings.schema import DataSettings
 from worlds import make_photos
 
 SETTINGS = DataSettings()

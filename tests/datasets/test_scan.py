@@ -169,7 +169,7 @@ def test_groups_of_a_manifest_stay_whole(root):
 
 def test_progress_counts_every_file(root):
     from improve_git.datasets.scan import read_data_set
-    from improve_git.settings import DataSettings
+    from improve_git.settings.schema import DataSettings
 
     seen = []
     read_data_set(str(root), DataSettings(), lambda done, total: seen.append((done, total)))
@@ -178,7 +178,7 @@ def test_progress_counts_every_file(root):
 
 def test_digits_are_the_same_on_every_machine(tmp_path):
     from improve_git.datasets.scan import read_data_set
-    from improve_git.settings import DataSettings
+    from improve_git.settings.schema import DataSettings
 
     data_set = read_data_set("digits", DataSettings(), digits_folder=tmp_path / "digits")
     assert data_set.fingerprint == (

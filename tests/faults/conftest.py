@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from mishaps import Call, Said
 
-from improve_git import trial
 from improve_git.cli.main import main
+from improve_git.iteration import trial
 from worlds import World, make_world, world_at
 
 

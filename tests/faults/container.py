@@ -18,12 +18,12 @@ from typing import Any
 
 import docker
 
+from improve_git.iteration.trial import Bench
 from improve_git.loop import Loop
 from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline
 from improve_git.sandboxes.docker import DockerSandbox
 from improve_git.sandboxes.docker.recipe import recipe
-from improve_git.trial import Bench
 from real_sandboxes import BASE_IMAGE
 from worlds import World
 

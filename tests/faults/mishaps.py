@@ -3,7 +3,7 @@
 import subprocess
 from typing import NamedTuple, Protocol
 
-from improve_git.history import read_history
+from improve_git.trail.history import read_history
 from worlds import World
 
 

@@ -8,7 +8,7 @@ from container import Image, Line, Watching, containers, let_train, run
 from mishaps import be_busy, check_trail, work_of
 
 from improve_git.errors import SandboxError
-from improve_git.history import read_history
+from improve_git.trail.history import read_history
 from real_sandboxes import require_base_image
 from scripted import source
 from worlds import BETTER, World

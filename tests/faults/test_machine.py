@@ -15,8 +15,8 @@ from mishaps import Call, be_busy, check_trail, user, work_of
 
 from improve_git import git
 from improve_git.cli.ending import ending_of
-from improve_git.history import read_history
 from improve_git.journal import Journal
+from improve_git.trail.history import read_history
 from scripted import source
 from worlds import BETTER, World, meanwhile, world_at
 

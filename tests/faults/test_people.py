@@ -12,10 +12,10 @@ import pytest
 from mishaps import Call, be_busy, check_trail, user, work_of
 
 from improve_git.errors import PipelineError
-from improve_git.history import read_history
-from improve_git.landing import LandingWaits
 from improve_git.messages import trailers
 from improve_git.pipeline import Pipeline
+from improve_git.trail.history import read_history
+from improve_git.trail.landing import LandingWaits
 from scripted import source
 from worlds import BETTER, WORSE, World, meanwhile, world_at
 
@@ -446,7 +446,7 @@ def test_a_record_of_another_version_is_measured_again(
     world: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     w = world(WIDER)
-    monkeypatch.setattr("improve_git.measurement.FORMAT", 2)
+    monkeypatch.setattr("improve_git.iteration.measurement.FORMAT", 2)
     w.run()
     assert [s.verdict for s in read_history(w.pipeline.repo).main] == [
         "baseline", "measured", "merged"]  # fmt: skip

@@ -15,7 +15,6 @@ import pipelines
 from improve_git.sandboxes.frames import parse
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("data", "model", "train")
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +25,6 @@ def clean_imports() -> Iterator[None]:
     yield
     sys.path[:] = path
     sys.dont_write_bytecode = False
-    for name in NAMES:
-        sys.modules.pop(name, None)
 
 
 def stage_in(folder: Path, **changes: str) -> Any:

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,12 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def phase(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def phase(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT / "sandbox")])
     import harness
 
     monkeypatch.setattr(harness, "__path__", [*harness.__path__, str(ROOT / "sandbox/exporter")])
-    yield
-    for name in ("data", "model", "harness.export"):
-        sys.modules.pop(name, None)
 
 
 def stage_in(folder: Path, form: str, **changes: str) -> Any:

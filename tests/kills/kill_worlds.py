@@ -25,13 +25,13 @@ from improve_git import creation
 from improve_git.by_hand import try_branch
 from improve_git.domain import FILES, Assignment, Context, Design, Outcome, Rewrite
 from improve_git.files import write_atomically
-from improve_git.history import read_history
+from improve_git.iteration.trial import Bench
 from improve_git.loop import Loop
 from improve_git.observer import Silent
 from improve_git.pipeline import Pipeline
 from improve_git.sandboxes.base import PredictJob, Sandbox, TrainJob
 from improve_git.sandboxes.select import open_sandbox
-from improve_git.trial import Bench
+from improve_git.trail.history import read_history
 from scripted import ScriptedSandbox, ScriptedTeam, source
 from worlds import make_photos
 

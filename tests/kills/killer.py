@@ -107,10 +107,10 @@ def preload() -> None:
     import filelock  # noqa: F401
     import sklearn.metrics  # noqa: F401
 
-    import improve_git.judge
+    import improve_git.judging.judge
     import improve_git.sandboxes.docker
     import improve_git.sandboxes.process  # noqa: F401
-    from improve_git.settings import compose
+    from improve_git.settings.compose import compose
 
     compose("", [])
 

@@ -17,7 +17,7 @@ from improve_git.llm.base import MaybeCharged, NotCharged, Reply, Request
 from improve_git.llm.desk import Desk
 from improve_git.llm.ledger import Spend, spend
 from improve_git.llm.transcripts import Transcripts, prompt_hash
-from improve_git.schema import BudgetSettings
+from improve_git.settings.schema import BudgetSettings
 
 
 class Killed(BaseException):

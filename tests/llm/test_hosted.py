@@ -28,8 +28,8 @@ from improve_git.llm import faults
 from improve_git.llm.base import MaybeCharged, NotCharged, Reply
 from improve_git.llm.hosted import Hosted
 from improve_git.llm.reckoning import MAX_REPLY, prompt_tokens
-from improve_git.schema import LlmSettings, ModelSettings, PriceSettings
-from improve_git.settings import compose
+from improve_git.settings.compose import compose
+from improve_git.settings.schema import LlmSettings, ModelSettings, PriceSettings
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
 

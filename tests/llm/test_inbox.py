@@ -13,7 +13,7 @@ from improve_git.llm.inbox import Inbox
 from improve_git.llm.ledger import Spend, spend
 from improve_git.llm.reckoning import MAX_REPLY, prompt_tokens
 from improve_git.llm.transcripts import Transcripts
-from improve_git.schema import BudgetSettings
+from improve_git.settings.schema import BudgetSettings
 
 
 class Killed(BaseException):

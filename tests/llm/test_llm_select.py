@@ -9,7 +9,7 @@ from improve_git.journal import Journal
 from improve_git.llm.base import Llm, Reply
 from improve_git.llm.select import open_llm
 from improve_git.llm.transcripts import Transcripts
-from improve_git.settings import compose
+from improve_git.settings.compose import compose
 
 
 def opened(state: Path, text: str, *words: str) -> Llm | None:

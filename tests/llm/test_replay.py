@@ -10,7 +10,7 @@ from improve_git.llm.base import Reply
 from improve_git.llm.desk import Desk
 from improve_git.llm.replay import Replay
 from improve_git.llm.transcripts import Transcripts
-from improve_git.schema import BudgetSettings
+from improve_git.settings.schema import BudgetSettings
 
 REPLY = Reply("the answer", "some-model", False, 11, 7, 0, 0.25, 1.5)
 

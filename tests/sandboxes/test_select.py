@@ -7,7 +7,7 @@ import pytest
 from improve_git.errors import SandboxError
 from improve_git.sandboxes.probe import probe
 from improve_git.sandboxes.select import open_sandbox
-from improve_git.settings import SandboxSettings
+from improve_git.settings.schema import SandboxSettings
 
 
 @pytest.fixture

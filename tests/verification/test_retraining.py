@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from improve_git.significance import Pair, Trained
+from improve_git.judging.significance import Pair, Trained
 from improve_git.verification.retraining import allowance
 
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from forging import Draft, Edit, clone, edited, reworded, rewrite, said, verdict_of
 from improve_git.errors import PipelineError
 from improve_git.git import ENGINE, Person, Repository
-from improve_git.history import read_history, read_record
 from improve_git.messages import compose
 from improve_git.pipeline import Pipeline
-from improve_git.trail import write_record
+from improve_git.trail.history import read_history, read_record
+from improve_git.trail.writing import write_record
 from improve_git.verification import places, records
 from improve_git.verification.chain import Chain
 from improve_git.verification.findings import Finding, Report

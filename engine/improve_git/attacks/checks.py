@@ -15,14 +15,14 @@ from typing import Any
 
 import psutil
 
-from improve_git import trail
 from improve_git.attacks.scene import Scene, files, unchanging
 from improve_git.domain import FILES
 from improve_git.errors import GitError
 from improve_git.git import ENGINE, GitFailed
-from improve_git.history import MAIN
 from improve_git.messages import one_line
 from improve_git.sandboxes.frames import clean
+from improve_git.trail import writing
+from improve_git.trail.history import MAIN
 
 CONFESSION = "got through:"  # what a candidate says, in training, of each thing it managed to do
 LEFT_BEHIND = "left-by-an-attack"  # in the name of every file and process that is to outlive a job
@@ -70,7 +70,7 @@ def check_trail(scene: Scene) -> Iterator[str]:
     repo, before, attempt = scene.pipeline.repo, scene.before, scene.attempt()
     now = repo.branches()
     new = sorted(now.keys() - before.branches.keys())
-    if attempt is None or new != [trail.ref_of(attempt)]:
+    if attempt is None or new != [writing.ref_of(attempt)]:
         yield f"the new branches are {', '.join(new) or 'none'}"
         return
     moved = [ref for ref, tip in before.branches.items() if now.get(ref) != tip and ref != MAIN]
@@ -78,7 +78,7 @@ def check_trail(scene: Scene) -> Iterator[str]:
         yield f"moved: {', '.join(moved)}"
     main = repo.log("-1", MAIN)[0]
     if attempt.verdict == "merged":
-        changed = trail.changed_paths(repo, before.main, main.sha)
+        changed = writing.changed_paths(repo, before.main, main.sha)
         if main.parents[:1] != (before.main,) or changed != [FILES[attempt.component]]:
             yield f"main moved to something else than the merge, changing {', '.join(changed)}"
     elif main.sha != before.main:

@@ -11,10 +11,10 @@ from improve_git.attacks.world import World, is_engines
 from improve_git.domain import Attempt
 from improve_git.errors import GitError
 from improve_git.files import shipped
-from improve_git.history import read_history, read_record
 from improve_git.messages import trailers
 from improve_git.pipeline import STATE, Pipeline
 from improve_git.sandboxes.base import Sandbox
+from improve_git.trail.history import read_history, read_record
 
 
 @dataclass(frozen=True)

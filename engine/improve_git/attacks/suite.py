@@ -19,10 +19,10 @@ from improve_git.attacks.scene import Scene, look
 from improve_git.attacks.teams import team_for
 from improve_git.attacks.world import World, make_world
 from improve_git.errors import ImproveError, SandboxError
+from improve_git.iteration.trial import Bench
 from improve_git.loop import Loop
 from improve_git.pipeline import Pipeline
 from improve_git.sandboxes.base import UNISOLATED, Sandbox
-from improve_git.trial import Bench
 
 AT_ONCE = 2
 _COMPOSING = Lock()  # Hydra composes settings in one thread at a time

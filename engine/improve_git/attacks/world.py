@@ -12,11 +12,11 @@ from pathlib import Path
 from improve_git import creation
 from improve_git.attacks.teams import Proposer
 from improve_git.domain import FILES
+from improve_git.iteration.trial import Bench
 from improve_git.loop import Loop
 from improve_git.observer import Silent
 from improve_git.pipeline import STATE, Pipeline
 from improve_git.sandboxes.base import Sandbox
-from improve_git.trial import Bench
 
 CLASSES = (
     "plain",

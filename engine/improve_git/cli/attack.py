@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from improve_git.attacks.catalogue import Attack
     from improve_git.attacks.suite import Result
     from improve_git.sandboxes.base import Sandbox
-    from improve_git.schema import SandboxSettings
+    from improve_git.settings.schema import SandboxSettings
 
 _NAME, _SANDBOX, _OUTCOME = 33, 9, 17  # cells
 
@@ -29,7 +29,7 @@ def attack(words: Sequence[str], names: Sequence[str]) -> bool:
         SettingsError: a setting or an attack's name is wrong.
     """
     from improve_git.attacks.catalogue import BOXES, chosen
-    from improve_git.settings import compose
+    from improve_git.settings.compose import compose
 
     settings = compose("", words).sandbox
     attacks = chosen(names)

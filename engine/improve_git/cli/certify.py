@@ -10,8 +10,8 @@ from improve_git.cli.options import as_json, in_pipeline, overrides
 
 if TYPE_CHECKING:
     from improve_git.cli.display import Display
-    from improve_git.openings import Opening
     from improve_git.pipeline import Pipeline
+    from improve_git.trail.openings import Opening
 
 
 @click.command("certify")
@@ -34,11 +34,11 @@ def command(folder: Path, seeds: int, json_: bool, words: tuple[str, ...]) -> No
     """
     from rich.console import Console
 
-    from improve_git.certification import sentence_of
     from improve_git.cli.display import Display
     from improve_git.cli.screen import print_json
     from improve_git.journal import only_run
     from improve_git.pipeline import Pipeline
+    from improve_git.sealed.certification import sentence_of
 
     pipeline = Pipeline.open(folder, overrides(words))
     display = Display(Console(stderr=json_, highlight=False, soft_wrap=True))
@@ -52,14 +52,14 @@ def command(folder: Path, seeds: int, json_: bool, words: tuple[str, ...]) -> No
 
 def certify(pipeline: "Pipeline", display: "Display", seeds: int) -> "Opening":
     """Certify main; the caller holds the pipeline's lock."""
-    from improve_git import certification
-    from improve_git.consent import check_consent
-    from improve_git.incumbent import Incumbent
+    from improve_git.iteration.incumbent import Incumbent
+    from improve_git.iteration.trial import Bench
     from improve_git.live import Feed
     from improve_git.observer import Several
     from improve_git.sandboxes.select import open_sandbox
+    from improve_git.sealed import certification
+    from improve_git.settings.consent import check_consent
     from improve_git.teams.playbook import Playbook
-    from improve_git.trial import Bench
 
     certification.last(pipeline)  # first: that nothing is measured is told at once
     settings = pipeline.snapshot(pipeline.main()).settings
@@ -72,7 +72,7 @@ def certify(pipeline: "Pipeline", display: "Display", seeds: int) -> "Opening":
 
 def told(made: "Opening") -> str:
     """Return the outcome in a line."""
-    from improve_git.certification import sentence_of
+    from improve_git.sealed.certification import sentence_of
 
     verb = "certified" if made.passed else "not certified"
     return f"{verb}: {made.tip[:10]} against {made.against[:10]}: {sentence_of(made)}"

@@ -11,18 +11,18 @@ from rich.console import Console
 from improve_git.cli.classes import Recalls, show_classes
 from improve_git.cli.options import as_json, in_pipeline, overrides
 from improve_git.cli.screen import clean, columns, console, print_json
-from improve_git.comparison import (
+from improve_git.errors import DataError, ImproveError, PipelineError
+from improve_git.figures import OPTIMISTIC, better_text, gain_text, interval_text, score_text
+from improve_git.pipeline import Pipeline
+from improve_git.trail.history import FETCH_NOTES, read_history
+from improve_git.trail.revision import find_revision
+from improve_git.views.comparison import (
     Comparison,
     Paired,
     PairedGain,
     Side,
     compare_revisions,
 )
-from improve_git.errors import DataError, ImproveError, PipelineError
-from improve_git.figures import OPTIMISTIC, better_text, gain_text, interval_text, score_text
-from improve_git.history import FETCH_NOTES, read_history
-from improve_git.pipeline import Pipeline
-from improve_git.revision import find_revision
 
 
 @click.command("compare")

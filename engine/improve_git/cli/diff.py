@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from improve_git.changes import Change, FileChange, between, of_iteration, of_search
 from improve_git.cli.options import as_json, in_pipeline
 from improve_git.cli.screen import clean, columns, console, print_json, visible
 from improve_git.figures import OPTIMISTIC, gain_text, score_text
-from improve_git.history import read_history
 from improve_git.pipeline import Pipeline
-from improve_git.revision import find_revision
+from improve_git.trail.history import read_history
+from improve_git.trail.revision import find_revision
+from improve_git.views.changes import Change, FileChange, between, of_iteration, of_search
 
 
 @click.command("diff")

@@ -56,7 +56,7 @@ def command(
         return
     if words or only:
         raise click.UsageError("settings and --only go with --attack")
-    from improve_git.schema import SandboxSettings
+    from improve_git.settings.schema import SandboxSettings
 
     named = context.get_parameter_source("folder") is not ParameterSource.DEFAULT
     settings = SandboxSettings()

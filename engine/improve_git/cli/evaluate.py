@@ -10,9 +10,9 @@ import click
 from improve_git.cli.options import as_json, in_pipeline, is_override, overrides, typed
 
 if TYPE_CHECKING:
-    from improve_git.evaluation import Known
-    from improve_git.openings import Opening
     from improve_git.pipeline import Pipeline
+    from improve_git.sealed.evaluation import Known
+    from improve_git.trail.openings import Opening
 
 
 @click.command("evaluate")
@@ -53,15 +53,15 @@ def _open(pipeline: "Pipeline", rev: str, seeds: int, json_: bool) -> None:
     """Open the sealed part."""
     from rich.console import Console
 
-    from improve_git import evaluation
     from improve_git.cli.display import Display
     from improve_git.cli.screen import print_json
-    from improve_git.consent import check_consent
+    from improve_git.iteration.trial import Bench
     from improve_git.journal import only_run
     from improve_git.live import Feed
     from improve_git.observer import Several
     from improve_git.sandboxes.select import open_sandbox
-    from improve_git.trial import Bench
+    from improve_git.sealed import evaluation
+    from improve_git.settings.consent import check_consent
 
     display = Display(Console(stderr=json_, highlight=False, soft_wrap=True))
     try:
@@ -92,7 +92,7 @@ def _told(made: "Opening", name: str, known: "Known") -> Iterator[str]:
         level_text,
         metric_text,
     )
-    from improve_git.openings import BUDGET, level_of
+    from improve_git.trail.openings import BUDGET, level_of
 
     metric, high = made.metric, made.low if made.high is None else made.high
     yield (
@@ -121,10 +121,10 @@ def _told(made: "Opening", name: str, known: "Known") -> Iterator[str]:
 
 def _tell(pipeline: "Pipeline", rev: str, seeds: int, json_: bool) -> None:
     """Tell what is recorded, and what an opening would take."""
-    from improve_git import evaluation
     from improve_git.cli.screen import Screen, Styled, clean, columns, print_json
     from improve_git.figures import OPTIMISTIC, duration, gain_text, level_text, score_text
-    from improve_git.openings import FETCH_OPENINGS, level_of
+    from improve_git.sealed import evaluation
+    from improve_git.trail.openings import FETCH_OPENINGS, level_of
 
     known = evaluation.known(pipeline, rev)
     number, trainings = len(known.openings) + 1, 2 * seeds

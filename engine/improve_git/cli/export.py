@@ -36,16 +36,16 @@ def command(folder: Path, rev: str, form: "Format", target: Path, words: tuple[s
     \b
     Example: improve-git export --format onnx photos-onnx -C photos-pipeline
     """
-    from improve_git import export
     from improve_git.cli.display import Display
     from improve_git.cli.ready import ready_weights
-    from improve_git.consent import check_consent
-    from improve_git.history import read_history
+    from improve_git.export import export
+    from improve_git.iteration.trial import Bench
     from improve_git.journal import only_prediction
     from improve_git.pipeline import Pipeline
-    from improve_git.revision import find_revision
     from improve_git.sandboxes.select import open_sandbox
-    from improve_git.trial import Bench
+    from improve_git.settings.consent import check_consent
+    from improve_git.trail.history import read_history
+    from improve_git.trail.revision import find_revision
 
     pipeline = Pipeline.open(folder, overrides(words))
     export.check_target(target)

@@ -9,9 +9,9 @@ from improve_git.cli.options import as_json, in_pipeline, typed
 from improve_git.cli.screen import VERDICTS, Screen, Styled, clean, columns, print_json
 from improve_git.domain import Attempt
 from improve_git.figures import OPTIMISTIC, gain_text
-from improve_git.history import ByHand, read_history
 from improve_git.pipeline import Pipeline
-from improve_git.story import Row, story
+from improve_git.trail.history import ByHand, read_history
+from improve_git.trail.story import Row, story
 
 _HEADING = ("number", "part", "verdict", "score", "gain", "what")
 

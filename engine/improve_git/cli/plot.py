@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 
 from improve_git.cli.options import in_pipeline, typed
-from improve_git.course import PICTURES, Picture, against_incumbent, compared, pictures
 from improve_git.errors import PipelineError
 from improve_git.figures import gain_text, metric_text
-from improve_git.history import FETCH_NOTES, History, read_history
-from improve_git.overview import Overview, overview
 from improve_git.pipeline import Pipeline
+from improve_git.trail.history import FETCH_NOTES, History, read_history
+from improve_git.views.course import PICTURES, Picture, against_incumbent, compared, pictures
+from improve_git.views.overview import Overview, overview
 
 _BEGINS = {"png": b"\x89PNG", "svg": b"<?xml"}
 _OF_RECORDS = PICTURES[2:]
@@ -39,9 +39,9 @@ def command(folder: Path, file: Path | None, what: str) -> None:
     \b
     Example: improve-git plot score -o score.svg -C photos-pipeline
     """
-    from improve_git import plots
     from improve_git.cli.output import check_target
     from improve_git.files import write_atomically
+    from improve_git.views import plots
 
     number = int(what) if what.isdecimal() and len(what) < 7 else None
     if number is None and what not in ("all", *PICTURES):

@@ -44,13 +44,13 @@ def command(  # noqa: PLR0917 - click hands them over by name
     from improve_git import prediction
     from improve_git.cli.display import Display, file_progress
     from improve_git.cli.ready import ready_weights
-    from improve_git.consent import check_consent
     from improve_git.errors import PipelineError
     from improve_git.files import write_atomically
+    from improve_git.iteration.trial import Bench
     from improve_git.journal import only_prediction
     from improve_git.pipeline import Pipeline
     from improve_git.sandboxes.select import open_sandbox
-    from improve_git.trial import Bench
+    from improve_git.settings.consent import check_consent
 
     pipeline = Pipeline.open(folder, overrides(words))
     if not out.absolute().parent.is_dir():

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from improve_git.cli.options import typed
 
 if TYPE_CHECKING:
+    from improve_git.iteration.trial import Bench
     from improve_git.pipeline import Snapshot
-    from improve_git.trial import Bench
 
 
 def ready_weights(
@@ -26,9 +26,9 @@ def ready_weights(
     """
     from improve_git.errors import PipelineError
     from improve_git.figures import duration
-    from improve_git.history import read_history
+    from improve_git.iteration.trial import safety_stop
     from improve_git.journal import only_run
-    from improve_git.trial import safety_stop
+    from improve_git.trail.history import read_history
 
     pipeline, say = bench.pipeline, bench.observer.say
     if pipeline.weights_file(bench.key(snapshot)).exists():

@@ -31,10 +31,10 @@ def command(folder: Path, file: Path, words: tuple[str, ...]) -> None:
     \b
     Example: improve-git report -o report.html -C photos-pipeline
     """
-    from improve_git import report
     from improve_git.cli.output import check_target
     from improve_git.files import write_atomically
     from improve_git.pipeline import Pipeline
+    from improve_git.views import report
 
     pipeline = Pipeline.open(folder, overrides(words))
     check_target(file, b"<!doctype html>", report.MARK)

@@ -10,12 +10,12 @@ from improve_git.cli.options import in_pipeline, overrides, typed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from improve_git.incumbent import Main
+    from improve_git.iteration.incumbent import Main
+    from improve_git.iteration.trial import Bench
     from improve_git.observer import Observer
     from improve_git.pipeline import Pipeline
-    from improve_git.settings import Settings
+    from improve_git.settings.schema import Settings
     from improve_git.teams.base import Team
-    from improve_git.trial import Bench
 
 
 @click.command("run")
@@ -41,7 +41,7 @@ def command(folder: Path, cfg: bool, estimate: bool, words: tuple[str, ...]) -> 
     pipeline = Pipeline.open(folder, overrides(words))
     settings = pipeline.snapshot(pipeline.main()).settings
     if cfg:
-        from improve_git.settings import render
+        from improve_git.settings.compose import render
 
         click.echo(render(settings), nl=False)
         return
@@ -58,12 +58,12 @@ def command(folder: Path, cfg: bool, estimate: bool, words: tuple[str, ...]) -> 
 
 def _run(pipeline: "Pipeline") -> None:
     from improve_git.cli.display import Display
-    from improve_git.history import read_history
+    from improve_git.iteration.trial import Bench
     from improve_git.live import Feed
     from improve_git.loop import Loop
     from improve_git.observer import Several
     from improve_git.sandboxes.select import open_sandbox
-    from improve_git.trial import Bench
+    from improve_git.trail.history import read_history
 
     display = Display()
     observer = Several(display, Feed(pipeline.state))
@@ -85,7 +85,7 @@ def _run(pipeline: "Pipeline") -> None:
 def _gained(pipeline: "Pipeline") -> str:
     """Return what main has gained so far; empty while it is the baseline, or by another metric."""
     from improve_git.figures import OPTIMISTIC, gain_text, score_text
-    from improve_git.history import read_history
+    from improve_git.trail.history import read_history
 
     scores = read_history(pipeline.repo).main
     first, last = scores[0], scores[-1]
@@ -96,8 +96,8 @@ def _gained(pipeline: "Pipeline") -> str:
 
 
 def _certify(pipeline: "Pipeline", bench: "Bench", main: "Main", observer: "Observer") -> None:
-    from improve_git import certification
     from improve_git.cli.certify import told
+    from improve_git.sealed import certification
 
     if certification.is_new(pipeline, main):
         observer.say(told(certification.certify(pipeline, bench, main)))

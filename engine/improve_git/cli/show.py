@@ -7,7 +7,6 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from improve_git.account import Account, Cost, find
 from improve_git.cli.classes import Recalls, show_classes
 from improve_git.cli.curves import show_curves
 from improve_git.cli.diff import show_diff
@@ -21,8 +20,9 @@ from improve_git.cli.screen import (
     visible,
 )
 from improve_git.figures import OPTIMISTIC, gain_text, score_text
-from improve_git.history import FETCH_NOTES, read_history
 from improve_git.pipeline import Pipeline
+from improve_git.trail.history import FETCH_NOTES, read_history
+from improve_git.views.account import Account, Cost, find
 
 # Trailers that stand elsewhere on the screen.
 _TOLD = {"Iteration", "Component", "Verdict", "Reason", "Train-Seconds", "LLM-Tokens",

@@ -22,9 +22,9 @@ from improve_git.figures import (
     metric_text,
     score_text,
 )
-from improve_git.openings import Kind
-from improve_git.overview import Overview, overview
 from improve_git.pipeline import Pipeline
+from improve_git.trail.openings import Kind
+from improve_git.views.overview import Overview, overview
 
 _MARKS = {"merged": "+", "rejected": ".", "failed": "x"}
 _COURSE = 34  # bars or marks in a row

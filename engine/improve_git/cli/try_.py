@@ -51,11 +51,11 @@ def _try(pipeline: "Pipeline", branch: str) -> "Attempt":
     from improve_git import by_hand
     from improve_git.cli.display import Display
     from improve_git.cli.screen import clean
-    from improve_git.consent import check_consent
+    from improve_git.iteration.trial import Bench
     from improve_git.live import Feed
     from improve_git.observer import Several
     from improve_git.sandboxes.select import open_sandbox
-    from improve_git.trial import Bench
+    from improve_git.settings.consent import check_consent
 
     by_hand.check(pipeline, branch)  # first: what is wrong with a branch is told at once
     observer = Several(Display(), Feed(pipeline.state))

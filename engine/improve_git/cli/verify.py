@@ -78,14 +78,14 @@ def command(folder: Path, history: bool, against: str, json_: bool, words: tuple
 
 def _train_again(pipeline: "Pipeline", rev: str, json_: bool) -> "Again":
     from improve_git.cli.display import Display
-    from improve_git.consent import check_consent
-    from improve_git.history import read_history
+    from improve_git.iteration.trial import Bench
     from improve_git.journal import only_run
     from improve_git.live import Feed
     from improve_git.observer import Several
-    from improve_git.revision import find_revision
     from improve_git.sandboxes.select import open_sandbox
-    from improve_git.trial import Bench
+    from improve_git.settings.consent import check_consent
+    from improve_git.trail.history import read_history
+    from improve_git.trail.revision import find_revision
     from improve_git.verification.retraining import check_trainable, train_again
 
     history = read_history(pipeline.repo)

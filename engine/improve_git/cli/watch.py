@@ -15,12 +15,12 @@ from improve_git.cli.screen import Screen, Styled, aligned, clean, cut_line
 from improve_git.cli.status import scores, spend
 from improve_git.cli.under_way import curve_rows, now_rows
 from improve_git.figures import duration
-from improve_git.history import History, read_history
 from improve_git.journal import run_under_way
 from improve_git.live import Live, read_live
-from improve_git.overview import Overview, overview
 from improve_git.pipeline import Pipeline
-from improve_git.story import story
+from improve_git.trail.history import History, read_history
+from improve_git.trail.story import story
+from improve_git.views.overview import Overview, overview
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -13,7 +13,7 @@ from improve_git.datasets.parallel import in_order
 from improve_git.datasets.split import Item, split
 from improve_git.domain import Part
 from improve_git.errors import DataError, SettingsError
-from improve_git.settings import DataSettings
+from improve_git.settings.schema import DataSettings
 
 Progress = Callable[[int, int], None]  # files done, files in all
 

@@ -26,7 +26,7 @@ from improve_git.datasets.split import Item, split
 from improve_git.domain import Part
 from improve_git.errors import DataError
 from improve_git.files import write_atomically
-from improve_git.settings import DataSettings
+from improve_git.settings.schema import DataSettings
 
 __all__ = ["Progress", "check_present", "locate", "read_data_set"]
 

@@ -14,7 +14,7 @@ from improve_git.datasets.scan import check_present, locate
 from improve_git.domain import PARTS
 from improve_git.errors import DataError
 from improve_git.files import write_atomically
-from improve_git.settings import DataSettings
+from improve_git.settings.schema import DataSettings
 
 _WHERE = "images-at"  # the file with the place where the images were found last
 _TELL = "if they lie elsewhere on this machine, say it once: improve-git run data.images=FOLDER"

@@ -128,7 +128,7 @@ def fields(options: Iterable[str], command: Sequence[str], cwd: Path) -> Iterato
     listener.start()
     rest = b""
     try:
-        while piece := process.stdout.read1(_PIECE):
+        while piece := os.read(process.stdout.fileno(), _PIECE):
             whole, end, rest = (rest + piece).rpartition(b"\0")
             if end:
                 yield from whole.decode("utf-8", "surrogateescape").split("\0")

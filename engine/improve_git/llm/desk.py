@@ -21,7 +21,7 @@ from improve_git.llm.ledger import spend
 from improve_git.llm.secrets import scrub
 from improve_git.llm.transcripts import Damaged, Transcript, Transcripts, call_key, prompt_hash
 from improve_git.observer import Observer
-from improve_git.schema import BudgetSettings
+from improve_git.settings.schema import BudgetSettings
 
 
 class Desk:

@@ -19,7 +19,7 @@ from improve_git.llm.calls import Answer, Call, NoAnswer
 from improve_git.llm.providers import Model, model_named, models_of
 from improve_git.llm.reckoning import prompt_tokens, shortened, tokens
 from improve_git.observer import Observer
-from improve_git.schema import LlmSettings
+from improve_git.settings.schema import LlmSettings
 
 _CONTEXT_STEP = 8192  # Ollama loads a model anew for each size of context, so sizes are few
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from improve_git.domain import ROLES, Role
 from improve_git.errors import LlmError, SettingsError
-from improve_git.schema import LlmSettings
+from improve_git.settings.schema import LlmSettings
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from improve_git.llm.base import Backend, Llm
 from improve_git.llm.desk import Desk
 from improve_git.llm.transcripts import Transcripts
 from improve_git.observer import Observer
-from improve_git.settings import Settings
+from improve_git.settings.schema import Settings
 
 
 def open_llm(settings: Settings, journal: Journal, state: Path, observer: Observer) -> Llm | None:

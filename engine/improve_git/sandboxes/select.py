@@ -7,7 +7,7 @@ from improve_git.errors import SandboxError
 from improve_git.sandboxes.base import Sandbox
 
 if TYPE_CHECKING:
-    from improve_git.settings import SandboxSettings
+    from improve_git.settings.schema import SandboxSettings
 
 
 def open_sandbox(settings: "SandboxSettings", on_line: Callable[[str], None]) -> Sandbox:

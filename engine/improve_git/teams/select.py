@@ -9,7 +9,7 @@ from improve_git.observer import Observer
 from improve_git.teams.base import Team
 
 if TYPE_CHECKING:
-    from improve_git.settings import Settings
+    from improve_git.settings.schema import Settings
 
 
 def open_team(
@@ -32,8 +32,8 @@ def open_team(
         LlmError, SettingsError: the language model cannot be used as it is set.
         SandboxError: improve.yaml names an image that nobody has agreed to.
     """
-    from improve_git.consent import check_consent
     from improve_git.llm.select import open_llm
+    from improve_git.settings.consent import check_consent
 
     check_consent(settings, words, state)
     llm = open_llm(settings, Journal(state / "journal"), state, observer)

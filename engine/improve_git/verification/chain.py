@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 from improve_git.domain import FILES, Component
 from improve_git.errors import DataError, PipelineError, SettingsError
 from improve_git.git import ENGINE, Commit, Repository
-from improve_git.history import BRANCH, ON_MAIN, read_history, read_record
 from improve_git.messages import one_line, trailers
 from improve_git.pipeline import Pipeline, content_key
-from improve_git.schema import Settings
+from improve_git.settings.schema import Settings
+from improve_git.trail.history import BRANCH, ON_MAIN, read_history, read_record
 from improve_git.verification.shape import fault
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Set
 from dataclasses import replace
 
 from improve_git.figures import METRICS, gain_text
-from improve_git.gate import Rule, decide
-from improve_git.measurement import evidence
+from improve_git.iteration.measurement import evidence
+from improve_git.judging.gate import Rule, decide
+from improve_git.judging.significance import Trained
 from improve_git.messages import one_line
-from improve_git.significance import Trained
 from improve_git.verification.chain import Chain, Record, Ruled
 from improve_git.verification.findings import Finding
 from improve_git.verification.scores import runs_of

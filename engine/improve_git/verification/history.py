@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from improve_git.errors import DataError
-from improve_git.gate import Rule
-from improve_git.history import FETCH_NOTES
+from improve_git.judging.gate import Rule
 from improve_git.pipeline import Pipeline
-from improve_git.schema import Settings
+from improve_git.settings.schema import Settings
+from improve_git.trail.history import FETCH_NOTES
 from improve_git.verification import decisions, opened, places, records, scores
 from improve_git.verification.chain import Chain
 from improve_git.verification.findings import Finding, Report, Unchecked
@@ -100,7 +100,7 @@ def _is_other(rule: Rule, settings: Settings) -> bool:
 
 def _remarks(chain: Chain) -> Iterator[str]:
     """Yield what is allowed, and what whoever reads the scores should know."""
-    from improve_git.settings import scored
+    from improve_git.settings.compose import scored
 
     for one in chain.ruled:
         if one.record is None or (one.main or one.candidate) not in chain.commits:

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 from improve_git.domain import FILES
 from improve_git.git import ENGINE, Commit
-from improve_git.history import BRANCH, ON_MAIN, read_record
 from improve_git.messages import one_line, trailers
+from improve_git.trail.history import BRANCH, ON_MAIN, read_record
 from improve_git.verification.chain import Chain, Ruled, changed
 from improve_git.verification.findings import Finding
 

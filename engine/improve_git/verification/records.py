@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from improve_git import trail
 from improve_git.figures import gain_text, score_text
 from improve_git.messages import compose, one_line, trailers
+from improve_git.trail import writing
 from improve_git.verification.chain import Chain, Record, Ruled
 from improve_git.verification.findings import Finding
 from improve_git.verification.places import UNTRAINED
@@ -79,7 +79,7 @@ def expected_trailers(chain: Chain, one: Ruled, record: Record) -> dict[str, str
         scores = {scored.commit: scored for scored in chain.history.main}
         then = scores.get(before.commit.sha) if before else None
         main_score = then.score if then and then.metric == record["metric"] else None
-    labels = trail.verdict_trailers(
+    labels = writing.verdict_trailers(
         verdict, reason, record, one.said["Record"], main_score=main_score, attempt=attempt
     )
     return trailers(compose("subject", "", labels))

@@ -24,16 +24,16 @@ from typing import Any
 
 from improve_git.domain import Attempt
 from improve_git.errors import PipelineError
-from improve_git.history import FETCH_NOTES, History, Scored
-from improve_git.measurement import Measurement, combine, evidence
+from improve_git.iteration.measurement import Measurement, combine, evidence
+from improve_git.iteration.trial import Bench
+from improve_git.iteration.words import failure
+from improve_git.judging.significance import Pair, churn, flip_error, seed_noise
 from improve_git.messages import one_line
 from improve_git.pipeline import Pipeline, Snapshot
-from improve_git.revision import Revision
-from improve_git.significance import Pair, churn, flip_error, seed_noise
-from improve_git.trial import Bench
+from improve_git.trail.history import FETCH_NOTES, History, Scored
+from improve_git.trail.revision import Revision
 from improve_git.verification.scores import misscored, runs_of
 from improve_git.verification.shape import fault
-from improve_git.words import failure
 
 LEVEL = 0.01  # of honest scores that lie outside what is allowed
 _ENVIRONMENT = ("sandbox", "image")
@@ -78,7 +78,7 @@ def check_trainable(pipeline: Pipeline, its: Revision) -> Snapshot:
     Raises:
         PipelineError: the record is missing or has no score, or the settings in force are others.
     """
-    from improve_git.settings import scored
+    from improve_git.settings.compose import scored
 
     name, commit, record = its.name, its.commit, its.record
     if record is None:

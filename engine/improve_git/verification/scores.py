@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from improve_git.measurement import Measurement
+from improve_git.iteration.measurement import Measurement
 from improve_git.verification.chain import Chain
 from improve_git.verification.findings import Finding
 
@@ -64,7 +64,7 @@ def misscored(record: Measurement, data_set: "DataSet") -> Iterator[str]:
 def _misscored_run(metric: str, run: Measurement, data_set: "DataSet") -> Iterator[str]:
     import numpy as np
 
-    from improve_git import judge
+    from improve_git.judging import judge
 
     labels, classes = data_set.labels("val"), len(data_set.classes)
     judged, seed = run["judgement"], run["seeds"][0]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from improve_git.figures import LARGEST, METRICS
-from improve_git.measurement import FORMAT
+from improve_git.iteration.measurement import FORMAT
 
 _Check = Callable[[Any], bool]
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from cases import answer, changed, context_of, file_reply, first_files, training_of
 
-from improve_git import trail
 from improve_git.domain import FILES, Attempt, Context, Design
 from improve_git.git import Repository
-from improve_git.history import MAIN, read_history
 from improve_git.teams.agents import asking
 from improve_git.teams.agents.team import Agents
+from improve_git.trail import writing
+from improve_git.trail.history import MAIN, read_history
 from scripted_llm import ScriptedLlm
 
 INSTRUCTION = "Mirror half of the training images left to right.\n\n- no turns\n- no crops"
@@ -26,20 +26,20 @@ def conclude(repo: Repository, attempt: Attempt, verdict: str, score: float | No
         "metric": "accuracy", "score": score, "seeds": [0], "train_seconds": 50.0, "status": status,
     }  # fmt: skip
     gain = f"accuracy {score:.4f} over 0.8137" if score is not None else "timeout: after 240 s"
-    blob = trail.write_record(repo, record)
-    ref = trail.ref_of(attempt)
-    labels = trail.verdict_trailers(
+    blob = writing.write_record(repo, record)
+    ref = writing.ref_of(attempt)
+    labels = writing.verdict_trailers(
         verdict, gain, record, blob, main_score=0.8137,
         attempt=(attempt.number, attempt.component, ref.removeprefix("refs/heads/")),
     )  # fmt: skip
-    message = trail.compose(f"End {attempt.number}", "", labels)
-    trail.close(repo, ref, repo.resolve(ref) or "", message)
+    message = writing.compose(f"End {attempt.number}", "", labels)
+    writing.close(repo, ref, repo.resolve(ref) or "", message)
 
 
 def test_decisions_come_back_as_they_were_made(tmp_path: Path):
     files = first_files()
     repo = Repository.create(tmp_path / "pipeline")
-    trail.found(repo, {"README.md": "# pets\n"}, "pets", Design(files, "Start", "Plainly."), "x")
+    writing.found(repo, {"README.md": "# pets\n"}, "pets", Design(files, "Start", "Plainly."), "x")
     main = repo.resolve(MAIN) or ""
     scores = [0.8051, None, 0.8093, 0.7944]
     replies = []
@@ -56,13 +56,13 @@ def test_decisions_come_back_as_they_were_made(tmp_path: Path):
     for number, score in enumerate(scores, start=1):
         decided = team.assign(context(number))
         assert decided is not None
-        trail.assign(repo, number, decided, main, team.name)
+        writing.assign(repo, number, decided, main, team.name)
         attempt = attempts_of(repo)[-1]
-        read_back = trail.read_assignment(repo, attempt, attempt.commit)
+        read_back = writing.read_assignment(repo, attempt, attempt.commit)
         assert (read_back.mechanism, read_back.expected_effect) == ("augmentation", "+0.8 points")
         assert "- no turns\n- no crops" in read_back.instruction
         change = team.rewrite(read_back, context(number))
-        trail.rewrite(repo, attempt, attempt.commit, change, team.name)
+        writing.rewrite(repo, attempt, attempt.commit, change, team.name)
         conclude(repo, attempt, "failed" if score is None else "rejected", score)
 
     text = asking.assign(context(5), 4000, False)

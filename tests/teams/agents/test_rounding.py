@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from improve_git.figures import METRICS
-from improve_git.judge import standard_error
+from improve_git.judging.judge import standard_error
 from improve_git.teams.agents import asking, evidence
 from improve_git.teams.agents.lessons import outcome_of
 from improve_git.teams.agents.rounding import Scale, scale_of, step_of

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from improve_git.domain import FILES, Context, Outcome
-from improve_git.judge import standard_error
+from improve_git.judging.judge import standard_error
 from improve_git.messages import one_line
 from improve_git.teams.agents.curves import (
     best_tune,

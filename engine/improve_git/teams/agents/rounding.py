@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from improve_git.domain import Attempt, Context
 from improve_git.figures import IN_POINTS
-from improve_git.judge import smallest_gain, standard_error
+from improve_git.judging.judge import smallest_gain, standard_error
 
 FEWEST_IN_STEP = 3  # images: no step is so fine that a score could be read off it
 _SLACK = 1e-9  # for powers of ten that floats miss by a hair

@@ -1,1 +1,0 @@
-"""The groups that Hydra composes the settings from; the types are in ``improve_git.settings``."""

@@ -1,0 +1,1 @@
+"""Handing trained weights on."""

@@ -1,0 +1,1 @@
+"""Scores and the decision: pure functions of what was predicted."""

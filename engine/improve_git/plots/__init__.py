@@ -1,5 +1,0 @@
-"""Draws plots, as PNG or SVG. Nobody else speaks to matplotlib."""
-
-from improve_git.plots.figure import MARK, draw
-
-__all__ = ["MARK", "draw"]

@@ -1,0 +1,1 @@
+"""The sealed test part: opening it, and the two questions that it is opened for."""

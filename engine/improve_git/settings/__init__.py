@@ -1,0 +1,1 @@
+"""Typed settings: what they are, how they are composed and checked."""

@@ -1,0 +1,1 @@
+"""What a pipeline leaves in Git: written, read back, told in its order."""
