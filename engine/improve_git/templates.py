@@ -12,7 +12,7 @@ from improve_git.files import shipped
 from improve_git.messages import one_line, unwrapped, visible
 
 PROMPTS = Path(__file__).resolve().parent / "teams" / "agents" / "prompts"
-PAGES = Path(__file__).resolve().parent / "pages"
+PAGES = Path(__file__).resolve().parent / "views" / "pages"
 
 
 def render(name: str, /, **values: Any) -> str:
