@@ -42,8 +42,8 @@ class Journal:
             return []
         lines = self.path.read_bytes().splitlines()
         if kinds:  # a long run's journal has thousands that one reader has no use for
-            named = re.compile("|".join(f'"{kind}"' for kind in kinds).encode())
-            lines = [line for line in lines if named.search(line)]
+            named = re.compile(rf'{{"event": "(?:{"|".join(kinds)})"'.encode())
+            lines = [line for line in lines if named.match(line)]
         return [
             event
             for event in _parsed(lines)

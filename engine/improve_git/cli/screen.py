@@ -1,5 +1,6 @@
 """How the reading commands put text on a screen: safe, aligned, and plain in a pipe."""
 
+import functools
 import json
 import math
 import os
@@ -107,6 +108,7 @@ def aligned(
         yield parts
 
 
+@functools.lru_cache(4096)  # a long table says the same in most of its cells
 def cell_len(text: str) -> int:
     """Return how many cells of a terminal a text takes."""
     if _NARROW.fullmatch(text):
