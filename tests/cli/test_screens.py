@@ -64,14 +64,26 @@ def test_a_screen_holds(
     assert "\x1b" not in whole + plain
     for line in plain.splitlines():
         copied = line.lstrip().startswith(("git ", "fix: ", "next: ", "improve-git "))
-        # A command to copy stays whole, and so does a line of a diff.
-        if not copied and words[0] != "show":
+        # A command to copy stays whole.
+        if not copied:
             assert cells(line) <= width, line
     if words[0] != "show":
         assert [COLOUR.sub("", line) for line in coloured.splitlines()] == plain.splitlines()
         told = [figure for line in whole.splitlines() for figure in FIGURE.findall(of_line(line))]
         shown = [figure for line in plain.splitlines() for figure in FIGURE.findall(line)]
         assert not [figure for figure in told if figure not in shown]
+
+
+@pytest.mark.parametrize("words", [["compare", "baseline", "2"], ["verify", "--history"]])
+def test_sentences_are_wrapped(
+    busy: ExampleTrail, call: Call, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    said = call(*words, "-C", busy.repo.folder)
+    finding = re.compile(r"  (fix: |[0-9a-f]{7}  )")  # stays whole, however long
+    lines = [line for line in said.out.splitlines() if not finding.match(line)]
+    assert len(lines) > 3
+    assert all(cells(line) <= 80 for line in lines), lines
 
 
 def of_line(line: str) -> str:

@@ -652,6 +652,7 @@ def test_any_record_is_put_up_with(chain: Chain, data: st.DataObject) -> None:
 @pytest.mark.parametrize("changes", [
     {"metric": []}, {"score": 10**400}, {"main_score": 1e308}, {"main_score": None},
     {"verdict": "baseline", "component": None}, {"verdict": "baseline", "main_score": None},
+    {"seeds": []}, {"seeds": [*range(101)]},
 ])  # fmt: skip
 def test_a_record_that_nothing_can_be_reckoned_with_is_told(
     told: Path, changes: dict[str, Any]

@@ -115,25 +115,22 @@ def _show(screen: Console, report: "Report") -> None:
         f"main at {report.tip[:7]}: {report.verdicts} verdicts, {report.merges} "
         f"merge{'s' * (report.merges != 1)}, "
         f"{report.records} records, {report.predictions:,} predictions scored again, "
-        f"{report.images:,} images read",
-        soft_wrap=True,
+        f"{report.images:,} images read"
     )
     show_findings(screen, report)
     for remark in report.remarks:
-        screen.print(f"note: {clean(remark)}", soft_wrap=True)
+        screen.print(f"note: {clean(remark)}")
     for one in report.unchecked:
-        screen.print(Text.assemble(("not checked: ", "yellow"), clean(one.what)), soft_wrap=True)
+        screen.print(Text.assemble(("not checked: ", "yellow"), clean(one.what)))
         screen.print(f"  fix: {one.fix}", soft_wrap=True)
-    screen.print(_sentence(report), soft_wrap=True)
+    screen.print(_sentence(report))
 
 
 def show_findings(screen: Console, report: "Report") -> None:
     """Print the findings, one a line, under what should hold."""
     for check in dict.fromkeys(one.check for one in report.findings):
         its = [one for one in report.findings if one.check == check]
-        screen.print(
-            Text(f"{check}: does not hold: {its[0].why}", style="bold red"), soft_wrap=True
-        )
+        screen.print(Text(f"{check}: does not hold: {its[0].why}", style="bold red"))
         width = max(len(clean(one.where, 40)) for one in its)
         for one in its:  # never cut: what is wrong is what one came for
             row = f"  {one.commit[:7]:7}  {clean(one.where, 40):{width}}  {clean(one.what)}"
@@ -168,8 +165,8 @@ def _show_again(screen: Console, again: "Again") -> None:
     for seed, recorded, now in zip(again.seeds, again.recorded, again.scores, strict=True):
         screen.print(f"seed {seed}: recorded {recorded:.4f}, trained again {now:.4f}")
     for line in again.elsewhere:
-        screen.print(Text.assemble(("elsewhere: ", "yellow"), clean(line)), soft_wrap=True)
-    screen.print(_told(again), soft_wrap=True, style="" if again.is_within else "bold red")
+        screen.print(Text.assemble(("elsewhere: ", "yellow"), clean(line)))
+    screen.print(_told(again), style="" if again.is_within else "bold red")
 
 
 def _told(again: "Again") -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 from improve_git.figures import LARGEST, METRICS
 from improve_git.iteration.measurement import FORMAT
+from improve_git.settings.validation import MOST_SEEDS
 
 _Check = Callable[[Any], bool]
 
@@ -103,7 +104,7 @@ _REQUIRED: dict[str, _Check] = {
     "status": _is(str),
     "metric": lambda value: isinstance(value, str) and value in METRICS,
     "score": _or_none(_number),
-    "seeds": lambda value: bool(value) and _list_of(_whole)(value),
+    "seeds": lambda value: _list_of(_whole)(value) and 0 < len(value) <= MOST_SEEDS,
     "settings": _is(dict),
     "sandbox": _is(str),
     "image": _is(str),
