@@ -574,10 +574,13 @@ def test_an_opening_dropped_and_one_hidden_by_a_branch(repo: Repository) -> None
         message = compose("Evaluate", "", labels)
         tip = repo.commit(tree, [tip], message, ENGINE)
     repo.git("update-ref", "refs/improve/openings", tip)
-    what = "it is called opening 3, and stands in place 2"
-    assert found(repo) == [("sealed", "openings", what)]
+    told = [
+        ("sealed", "openings", "opening 1: its record of tip cannot be used: it is no JSON object"),
+        ("sealed", "openings", "it is called opening 3, and stands in place 2"),
+    ]
+    assert found(repo) == told
     repo.git("update-ref", "refs/heads/hides", tip)
-    assert found(repo) == [("sealed", "openings", what)]
+    assert found(repo) == told
 
 
 @pytest.fixture(scope="module", params=["told", "confirmed"])

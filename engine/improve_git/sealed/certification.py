@@ -17,7 +17,7 @@ from improve_git.iteration.incumbent import Main
 from improve_git.iteration.trial import Bench
 from improve_git.pipeline import Pipeline
 from improve_git.sealed import opening
-from improve_git.sealed.opening import SEEDS, Finding, Side
+from improve_git.sealed.opening import SEEDS, Side
 from improve_git.trail.history import read_history
 from improve_git.trail.openings import CERTIFIED, Opening, last_certified
 
@@ -51,13 +51,11 @@ def certify(pipeline: Pipeline, bench: Bench, main: Main, seeds: int = SEEDS) ->
     )  # fmt: skip
     compared = opening.look(bench, planned)
     gain = compared.gain
-    passed = gain.value > 0 and gain.confidence >= planned.level
+    found = opening.find("certification", gain, planned.level)
     told = better_text(compared.tip["metric"], gain.value)
     sentence = _sentence(told, planned.images, seeds, gain.confidence, planned.level)
-    made = opening.record(repo, compared, Finding(
-        "certification", "Certify" if passed else "Do not certify", sentence,
-        low=gain.low(planned.level), confidence=gain.confidence, passed=passed,
-    ))  # fmt: skip
+    verb = "Certify" if found.passed else "Do not certify"
+    made = opening.record(repo, compared, found, verb, sentence)
     _set_bookmark(repo)
     return made
 

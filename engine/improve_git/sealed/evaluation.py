@@ -13,7 +13,7 @@ from improve_git.figures import better_text, interval_text, level_text
 from improve_git.iteration.trial import Bench
 from improve_git.pipeline import Pipeline
 from improve_git.sealed import opening
-from improve_git.sealed.opening import SEEDS, Finding, Plan, Side
+from improve_git.sealed.opening import SEEDS, Plan, Side
 from improve_git.trail.history import History, Scored, read_history
 from improve_git.trail.openings import Opening, read_openings
 from improve_git.trail.revision import find_revision
@@ -93,6 +93,7 @@ def evaluate(bench: Bench, planned: Plan) -> Opening:
         SandboxError: the sandbox failed repeatedly.
     """
     compared = opening.look(bench, planned)
+    found = opening.find("evaluation", compared.gain, planned.level)
     low, high = compared.gain.interval(planned.level)
     metric = compared.tip["metric"]
     sentence = (
@@ -100,8 +101,7 @@ def evaluate(bench: Bench, planned: Plan) -> Opening:
         f"{level_text(planned.level)} interval {interval_text(metric, low, high)}, "
         f"on {planned.images:,} sealed images over {len(planned.seeds)} seeds a side"
     )
-    found = Finding("evaluation", "Evaluate", sentence, low, high)
-    return opening.record(bench.pipeline.repo, compared, found)
+    return opening.record(bench.pipeline.repo, compared, found, "Evaluate", sentence)
 
 
 def _row(history: History, commit: str) -> Scored | Attempt:

@@ -8,6 +8,7 @@ told nothing, and counts once it is recorded.
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from improve_git.errors import PipelineError
 from improve_git.figures import level_text, score_text
@@ -21,6 +22,9 @@ from improve_git.pipeline import Snapshot
 from improve_git.trail.history import TITLES, read_history
 from improve_git.trail.openings import OPENINGS, Kind, Opening, level_of, read_openings, seeds_of
 from improve_git.trail.writing import write_record
+
+if TYPE_CHECKING:
+    from improve_git.datasets.dataset import DataSet
 
 SEEDS = 3  # trainings a side
 FIRST_SEED = 2000  # from the settings' seed
@@ -77,11 +81,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Finding:
-    """What an opening is recorded as; the fields without a comment are those of ``Opening``."""
+    """What an opening comes to; the fields are those of ``Opening``."""
 
     kind: Kind
-    verb: str  # of the subject
-    sentence: str  # the body
+    gain: Gain
     low: float
     high: float | None = None
     confidence: float | None = None
@@ -119,44 +122,71 @@ def look(bench: Bench, planned: Plan) -> Comparison:
         combine([_measure(bench, planned, side, seed) for seed in planned.seeds])
         for side in (planned.tip, planned.against)
     )
-    sides = [evidence(planned.tip.snapshot.data_set, [side], "test") for side in (ours, theirs)]
-    runs = [list(side.by_seed.values()) for side in sides]
-    noise = seed_noise([[run.score for run in side] for side in runs])
-    gain = compare(Pair(ours["metric"], sides[0].labels, *runs), noise)
+    gain = gain_of(planned.tip.snapshot.data_set, ours, theirs)
     return Comparison(planned, gain, ours, theirs)
 
 
-def record(repo: Repository, compared: Comparison, found: Finding) -> Opening:
+def gain_of(data_set: "DataSet", ours: Measurement, theirs: Measurement) -> Gain:
+    """Return by how much one measurement on the sealed images is better than the other.
+
+    The noise between seeds is pooled over the two sides alone.
+    """
+    sides = [evidence(data_set, [side], "test") for side in (ours, theirs)]
+    runs = [list(side.by_seed.values()) for side in sides]
+    noise = seed_noise([[run.score for run in side] for side in runs])
+    return compare(Pair(ours["metric"], sides[0].labels, *runs), noise)
+
+
+def find(kind: Kind, gain: Gain, level: float) -> Finding:
+    """Return what a gain comes to at an opening's confidence level."""
+    if kind == "evaluation":
+        low, high = gain.interval(level)
+        return Finding(kind, gain, low, high)
+    passed = gain.value > 0 and gain.confidence >= level
+    return Finding(kind, gain, gain.low(level), None, gain.confidence, passed)
+
+
+def trailers_of(
+    number: int, commits: tuple[str, str], found: Finding, ours: Measurement, theirs: Measurement
+) -> dict[str, str | None]:
+    """Return what an opening's commit says for machines, but for the name of its record."""
+    title = TITLES[ours["metric"]]
+    return {
+        "Opening": str(number),
+        "Kind": found.kind,
+        "Tip": commits[0],
+        "Against": commits[1],
+        "Passed": None if found.passed is None else ("yes" if found.passed else "no"),
+        f"Test-{title}": f"{ours['score']:.6g}",
+        f"Against-{title}": f"{theirs['score']:.6g}",
+        "Gain": f"{found.gain.value:.6g}",
+        "Gain-Low": f"{found.low:.6g}",
+        "Gain-High": None if found.high is None else f"{found.high:.6g}",
+        "Confidence": None if found.confidence is None else f"{found.confidence:.6f}",
+        "Confidence-Level": f"{level_of(number):.10g}",
+        "Images": str(len(ours["judgement"]["predicted"])),
+        "Seeds": ",".join(map(str, ours["seeds"])),
+        "Sandbox": ours["sandbox"],
+        "Image": ours["image"],
+        "Dataset": ours["dataset"],
+    }  # fmt: skip
+
+
+def record(
+    repo: Repository, compared: Comparison, found: Finding, verb: str, sentence: str
+) -> Opening:
     """Write an opening down, in one step: it counts or it does not.
 
     The commit stands on the one before and on the tip, so that whoever has it has both. The record
     lies in its tree, so that the reference alone carries it.
     """
     planned, ours, theirs = compared.plan, compared.tip, compared.against
-    title = TITLES[ours["metric"]]
-    told = vars(found) | {"gain": vars(compared.gain)}
+    told = vars(found) | {"gain": vars(found.gain)}
     blob = write_record(repo, {"opening": told, "tip": ours, "against": theirs})
-    subject = f"{found.verb} {planned.tip.commit[:10]}, {score_text(ours['metric'], ours['score'])}"
-    message = compose(subject, found.sentence, {
-        "Opening": planned.number,
-        "Kind": found.kind,
-        "Tip": planned.tip.commit,
-        "Against": planned.against.commit,
-        "Passed": None if found.passed is None else ("yes" if found.passed else "no"),
-        f"Test-{title}": f"{ours['score']:.6g}",
-        f"Against-{title}": f"{theirs['score']:.6g}",
-        "Gain": f"{compared.gain.value:.6g}",
-        "Gain-Low": f"{found.low:.6g}",
-        "Gain-High": None if found.high is None else f"{found.high:.6g}",
-        "Confidence": None if found.confidence is None else f"{found.confidence:.6f}",
-        "Confidence-Level": f"{planned.level:.10g}",
-        "Images": planned.images,
-        "Seeds": ",".join(map(str, planned.seeds)),
-        "Sandbox": ours["sandbox"],
-        "Image": ours["image"],
-        "Dataset": ours["dataset"],
-        "Record": blob,
-    })  # fmt: skip
+    subject = f"{verb} {planned.tip.commit[:10]}, {score_text(ours['metric'], ours['score'])}"
+    commits = planned.tip.commit, planned.against.commit
+    labels = trailers_of(planned.number, commits, found, ours, theirs)
+    message = compose(subject, sentence, labels | {"Record": blob})
     before = repo.resolve(OPENINGS)
     parents = [before, planned.tip.commit] if before else [planned.tip.commit]
     tree = repo.write_tree(None, {"record.json": repo.read_blob(blob)})

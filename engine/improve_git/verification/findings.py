@@ -16,7 +16,7 @@ CHECKS: dict[str, str] = {
     "decision": "main was what a candidate was compared with, and the gate decides the same",
     "order": "each attempt was judged on the main that the one before left",
     "gap": "no iteration is missing",
-    "sealed": "openings of the sealed images are recorded by the engine",
+    "sealed": "openings of the sealed images are the engine's, and come to what they tell",
 }
 
 

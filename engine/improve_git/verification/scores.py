@@ -10,6 +10,7 @@ from improve_git.verification.findings import Finding
 
 if TYPE_CHECKING:
     from improve_git.datasets.dataset import DataSet
+    from improve_git.domain import Part
 
 EXACT = 1e-9  # sums may be added up in another order
 _BY_CLASS = ("accuracy", "balanced_accuracy", "macro_f1", "quadratic_kappa")
@@ -40,11 +41,11 @@ def predictions(record: Measurement | None) -> int:
     return sum(len(run["judgement"]["predicted"]) for run in runs_of(record))
 
 
-def misscored(record: Measurement, data_set: "DataSet") -> Iterator[str]:
-    """Yield what of a record's scores is not as its predictions have it."""
-    runs = runs_of(record)
+def misscored(record: Measurement, data_set: "DataSet", part: "Part" = "val") -> Iterator[str]:
+    """Yield what of a record's scores is not as its predictions of a part have it."""
+    runs, labels = runs_of(record), data_set.labels(part)
     for run in runs:
-        yield from _misscored_run(record["metric"], run, data_set)
+        yield from _misscored_run(record["metric"], run, labels, len(data_set.classes))
     mean = math.fsum(run["score"] for run in runs) / len(runs)
     if not _same(record["score"], mean):
         yield f"its score is {record['score']:.6g}; its seeds come to {mean:.6g}"
@@ -61,12 +62,13 @@ def misscored(record: Measurement, data_set: "DataSet") -> Iterator[str]:
             yield f"its looks do not have {run['score']:.6g} for seed {seed}"
 
 
-def _misscored_run(metric: str, run: Measurement, data_set: "DataSet") -> Iterator[str]:
+def _misscored_run(
+    metric: str, run: Measurement, labels: Sequence[int], classes: int
+) -> Iterator[str]:
     import numpy as np
 
     from improve_git.judging import judge
 
-    labels, classes = data_set.labels("val"), len(data_set.classes)
     judged, seed = run["judgement"], run["seeds"][0]
     predicted: Sequence[int] = judged["predicted"]
     if len(predicted) != len(labels):

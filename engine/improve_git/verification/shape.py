@@ -11,19 +11,30 @@ _Check = Callable[[Any], bool]
 
 
 def fault(record: Mapping[str, Any]) -> str:
-    """Say what is not as the engine writes it; empty where all is."""
+    """Say what of a verdict's record is not as the engine writes it; empty where all is."""
+    return _odd(record, _REQUIRED) or _contradiction(record)
+
+
+def side_fault(record: Any) -> str:
+    """Say the same of one side of an opening: it always has a score."""
+    if not isinstance(record, dict):
+        return "it is no JSON object"
+    needed = {key: fits for key, fits in _REQUIRED.items() if key != "verdict"}
+    scored = record.get("score") is not None and record.get("judgement")
+    return _odd(record, needed) or ("" if scored else "it has no score")
+
+
+def _odd(record: Mapping[str, Any], required: Mapping[str, _Check]) -> str:
     if record.get("format") != FORMAT:
         return "it has another format"
-    lacking = [key for key in _REQUIRED if key not in record]
+    lacking = [key for key in required if key not in record]
     if lacking:
         return f"it has no {lacking[0]!r}"
-    odd = [key for key, fits in _REQUIRED.items() if not fits(record[key])]
+    odd = [key for key, fits in required.items() if not fits(record[key])]
     odd += [key for key, fits in _OPTIONAL.items()
             if record.get(key) is not None and not fits(record[key])]  # fmt: skip
     odd += [key for key in _LISTS if key in record and record[key] is None]
-    if odd:
-        return f"its {odd[0]!r} is not of the engine's form"
-    return _contradiction(record)
+    return f"its {odd[0]!r} is not of the engine's form" if odd else ""
 
 
 def _contradiction(record: Mapping[str, Any]) -> str:
