@@ -83,7 +83,7 @@ def test_a_try_that_is_killed_is_carried_on(
     if kinds == {"each"}:
         assert report["kills"] > 30
         places = killed.hits.read_text()
-        for place in ("trail.propose", "verdicts.merge", "verdicts.fail", "a training begins"):
+        for place in ("writing.propose", "verdicts.merge", "verdicts.fail", "a training begins"):
             assert place in places
     else:
         assert report["kills"] == len(kinds)
