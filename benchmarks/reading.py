@@ -4,8 +4,7 @@
 
 Writes a trail of so many iterations by `git fast-import`: about 4 commits and a branch each, with
 messages, trailers, records, notes and a journal as a run writes them. Then every command runs as a
-process of its own, to a pipe, in turn, so that a drifting machine hits all alike; told are medians,
-without a first round, in which Python writes down its byte code.
+process of its own, to a pipe, see timing.py; told are medians.
 "Plain" is what a person would type to read the story: `git log --branches`.
 
 Twice: with loose objects and references, as a run leaves them, and after `git gc`.
@@ -13,12 +12,8 @@ Twice: with loose objects and references, as a run leaves them, and after `git g
 
 import argparse
 import json
-import os
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +28,7 @@ from improve_git.pipeline import Pipeline
 from improve_git.teams.playbook import Playbook
 from improve_git.trail import writing
 from improve_git.trail.history import MAIN, branch_of
+from timing import medians, print_ratios
 
 PLAIN = "git log --branches"
 HYPOTHESIS = (
@@ -78,18 +74,7 @@ def compare(folder: Path, runs: int) -> None:
         "improve-git log": [*program, "log", "-C", str(folder)],
         "improve-git log --json": [*program, "log", "--json", "-C", str(folder)],
     }
-    seconds: dict[str, list[float]] = {name: [] for name in commands}
-    env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    for turn in range(1 + runs):
-        for name, command in commands.items():
-            begun = time.perf_counter()
-            subprocess.run(command, check=True, capture_output=True, env=env)
-            if turn:
-                seconds[name].append(time.perf_counter() - begun)
-    plain = statistics.median(seconds[PLAIN])
-    for name, values in seconds.items():
-        median = statistics.median(values)
-        print(f"  {name:26} {1000 * median:7.1f} ms  {median / plain:5.2f} times")
+    print_ratios(medians(commands, runs), PLAIN)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bank import WORK
 from evolution import VAL, Truth
 from improve_git.judging.significance import Pair, SeedNoise, Trained, churn, compare, seed_noise
-from report import percent, rate
+from outcomes import percent, rate
 from store import load
 
 CONFIDENCES = (0.6, 0.7, 0.8, 0.9, 0.95, 0.99)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 
+from outcomes import Rows, ends, figures
 from replay import BUDGETS, SUPPLIES
-from report import Rows, ends, figures
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
