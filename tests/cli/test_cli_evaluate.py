@@ -149,7 +149,7 @@ def test_a_clone_is_told_to_fetch_first(world: World, call: Call, tmp_path: Path
     evaluate(world)
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", str(world.pipeline.repo.folder), str(clone)], check=True)
-    fetch = "git fetch origin '+refs/improve/*:refs/improve/*'"
+    fetch = "git fetch origin 'refs/improve/*:refs/improve/*'"
     said = call("evaluate", "-C", clone).out
     assert "the sealed test part was not opened yet\n" in said and f"  {fetch}\n" in said
     subprocess.run(fetch, shell=True, cwd=clone, check=True)

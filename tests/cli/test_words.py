@@ -3,7 +3,7 @@
 import pytest
 from example_trail import data_set, measurement
 
-from improve_git.iteration.words import outlook, worse_main
+from improve_git.iteration.words import is_worse, outlook, worse_main
 from improve_git.pipeline import Snapshot
 from improve_git.settings.schema import Settings
 
@@ -17,6 +17,11 @@ def test_a_baseline_at_chance_level_says_so(score: float, chance: bool) -> None:
 
 
 def test_a_main_that_fell_to_chance_level_says_so() -> None:
-    told = "main was changed by hand and is now at accuracy 0.5000 (-20.00 points)"
+    told = "main is now at accuracy 0.5000 (-20.00 points)"
     assert worse_main(measurement(0.5), 0.7) == f"{told}, chance level"
     assert not worse_main(measurement(0.6), 0.7).endswith("chance level")
+
+
+def test_what_a_trailer_rounds_away_is_no_loss() -> None:
+    assert not is_worse(measurement(0.9913258984), 0.991326)
+    assert is_worse(measurement(0.9913), 0.991326)

@@ -1,6 +1,7 @@
 """Opening the sealed part on real Git: what is trained and judged, what counts, what is kept."""
 
 import json
+import shlex
 import subprocess
 from collections.abc import Callable
 from functools import partial
@@ -9,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from improve_git.errors import DataError, PipelineError
-from improve_git.git import ENGINE
+from improve_git.git import ENGINE, NO_COMMIT, GitFailed, Repository
 from improve_git.messages import trailers
 from improve_git.trail.history import read_history
-from improve_git.trail.openings import CERTIFIED, OPENINGS, level_of, read_openings
+from improve_git.trail.openings import CERTIFIED, FETCH_OPENINGS, OPENINGS, level_of, read_openings
 from scripted import source
 from sealing import BEST, BETTER, certify, evaluate, sealed_world, used
 from worlds import World
@@ -160,7 +161,7 @@ def test_the_record_travels_with_the_reference(world: Callable[..., World], tmp_
     clone = tmp_path / "clone"
     for command in (
         ["clone", "-q", str(w.pipeline.repo.folder), str(clone)],
-        ["-C", str(clone), "fetch", "-q", "origin", "+refs/improve/*:refs/improve/*"],
+        ["-C", str(clone), "fetch", "-q", "origin", "refs/improve/*:refs/improve/*"],
     ):
         subprocess.run(["git", *command], check=True)
     shown = subprocess.run(["git", "-C", str(clone), "show", f"{OPENINGS}:record.json"],
@@ -169,3 +170,17 @@ def test_the_record_travels_with_the_reference(world: Callable[..., World], tmp_
     held = subprocess.run(["git", "-C", str(clone), "cat-file", "-t", made.against],
                           check=True, capture_output=True, text=True)  # fmt: skip
     assert held.stdout == "commit\n"
+
+
+def test_a_clones_own_account_is_not_replaced(world: Callable[..., World], tmp_path: Path) -> None:
+    w = world(BETTER)
+    w.run()
+    evaluate(w)
+    subprocess.run(["git", "clone", "-q", w.pipeline.repo.folder, tmp_path / "clone"], check=True)
+    clone = Repository(tmp_path / "clone")
+    main = clone.resolve("origin/main") or ""
+    own = clone.commit(f"{main}^{{tree}}", [main], "Evaluate\n\nOpening: 1\n", ENGINE)
+    clone.update_ref(OPENINGS, own, NO_COMMIT, "own")
+    with pytest.raises(GitFailed, match="fetch"):
+        clone.git(*shlex.split(FETCH_OPENINGS)[1:])
+    assert clone.resolve(OPENINGS) == own

@@ -81,17 +81,17 @@ def training_title(attempt: Attempt, seed: int, rule: Rule) -> str:
 
 def is_worse(measured: dict[str, Any], before: float) -> bool:
     """Say whether a score is worse than the one before it, in the metric's direction."""
+    if f"{measured['score']:.6g}" == f"{before:.6g}":
+        return False  # a score in a trailer has no more digits
     difference = float(measured["score"]) - before
     return difference < 0 if METRICS[measured["metric"]] else difference > 0
 
 
 def worse_main(measured: dict[str, Any], before: float) -> str:
-    """Return the warning about a commit of the user's that made main worse."""
+    """Return the warning about a main that is worse than at its last score, by whatever cause."""
     metric = measured["metric"]
     gain = gain_text(metric, measured["score"] - before)
-    told = (
-        f"main was changed by hand and is now at {score_text(metric, measured['score'])} ({gain})"
-    )
+    told = f"main is now at {score_text(metric, measured['score'])} ({gain})"
     per_class = (measured.get("judgement") or {}).get("per_class", [])
     images = [row["support"] for row in per_class]  # none known where it is a mean over seeds
     if metric == "accuracy" and images and _is_chance(measured["score"], sum(images), max(images)):

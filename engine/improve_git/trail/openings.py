@@ -17,8 +17,9 @@ from improve_git.trail.history import TITLES
 
 OPENINGS = "refs/improve/openings"
 CERTIFIED = "refs/improve/certified"  # a bookmark: the commit of main that was certified last
-# What a plain clone leaves out: without it, a clone would count from the beginning.
-FETCH_OPENINGS = "git fetch origin '+refs/improve/*:refs/improve/*'"
+# What a plain clone leaves out: without it, a clone would count from the beginning. Not forced: a
+# clone that has opened on its own keeps its account, and Git says that the two differ.
+FETCH_OPENINGS = "git fetch origin 'refs/improve/*:refs/improve/*'"
 BUDGET = 0.05  # chance that any opening at all tells something wrong
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
