@@ -119,7 +119,8 @@ def test_a_clone_without_notes_and_images_says_what_is_not_checked(
     assert report.findings == []
     assert [(one.what, one.fix) for one in report.unchecked] == [
         ("7 of 7 records are not at hand", "git fetch origin '+refs/notes/*:refs/notes/*'"),
-        ("the 200 images: bytes, labels and parts of dataset.json",
+        ("the 200 images: bytes, labels and parts of dataset.json; there are no images at "
+         "'/nowhere'",
          "improve-git verify --history data.images=FOLDER"),
     ]  # fmt: skip
 
@@ -344,6 +345,8 @@ def test_changed_images(told: Path, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "photos" / "cats" / "7.png").rename(tmp_path / "photos" / "dogs" / "more.png")
     findings = found(Repository(told), f"data.images={tmp_path / 'photos'}")
     assert findings == [("data", "the images", "'cats/7.png' is not there")]
+    (tmp_path / "photos" / "dogs" / "more.png").unlink()
+    assert verify(Repository(told), f"data.images={tmp_path / 'photos'}").images == 199
 
 
 @pytest.mark.parametrize("role", ["author", "committer"])

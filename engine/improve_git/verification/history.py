@@ -71,16 +71,26 @@ def _images(chain: Chain, report: Report, progress: "Progress | None") -> None:
     data_set, settings = chain.data_set(newest), chain.settings(chain.tip).data
     if data_set is None:  # told by the check of the data
         return
+    read, lacking = 0, ""
+
+    def count(done: int, total: int) -> None:
+        nonlocal read
+        read = done
+        if progress:
+            progress(done, total)
+
     for place in places_of(settings, chain.pipeline.state):
         try:
-            found = differences(data_set, settings, place, progress)
-        except DataError:
+            found = differences(data_set, settings, place, count)
+        except DataError as error:
+            lacking = lacking or f"; {error.message}"
             continue
-        report.images = len(data_set.entries)
+        report.images = min(read, len(data_set.entries))
         report.findings += [Finding("data", "the images", what) for what in found]
         break
     else:
         what = f"the {len(data_set.entries):,} images: bytes, labels and parts of dataset.json"
+        what += lacking
         report.unchecked.append(Unchecked(what, "improve-git verify --history data.images=FOLDER"))
     others = sum(one.record is not None and one.record["dataset"] != data_set.fingerprint
                  for one in chain.ruled)  # fmt: skip
